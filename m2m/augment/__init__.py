@@ -1,0 +1,1 @@
+"""The paper's figure 2: detect, inpaint, recover, compose, verify."""

@@ -1,0 +1,121 @@
+"""Bodies: SMPL-X poses of tracked people under one pinhole camera for the scene.
+
+Camera space: x right, y down, z away from the camera, metres. SMPL-X space (rest pose): x to the body's left, y up, z
+to the front; the root rotation of a pose takes SMPL-X space to camera space (so an upright body facing the camera has
+a root rotation of pi about x).
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from m2m.augment.people import FramePeople
+
+N_JOINTS = 55
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera without distortion.
+
+    Attributes:
+        focal: Focal length in pixels.
+        cx: Principal point x in pixels.
+        cy: Principal point y in pixels.
+        width: Image width in pixels.
+        height: Image height in pixels.
+    """
+
+    focal: float
+    cx: float
+    cy: float
+    width: int
+    height: int
+
+    @classmethod
+    def default(cls, width: int, height: int) -> "Camera":
+        """A camera with a diagonal field of view of 55 degrees, centred (CLIFF's convention: focal = diagonal)."""
+        return cls(float(np.hypot(width, height)), width / 2, height / 2, width, height)
+
+    def project(self, points: np.ndarray) -> np.ndarray:
+        """Projects (..., 3) camera-space points to (..., 2) pixels."""
+        return points[..., :2] / points[..., 2:] * self.focal + np.array([self.cx, self.cy])
+
+
+@dataclass(frozen=True)
+class Body:
+    """One body in one frame.
+
+    Attributes:
+        track: The person's track id.
+        pose: (55, 3) float32 axis-angle in radians, SMPL-X joint order, local rotations; row 0 is the root.
+        transl: (3,) float32, metres, camera space: position of the body model's root joint (pelvis).
+    """
+
+    track: int
+    pose: np.ndarray
+    transl: np.ndarray
+
+
+@dataclass(frozen=True)
+class FrameBodies:
+    """Every body of one frame."""
+
+    bodies: tuple[Body, ...]
+
+
+class Recoverer(Protocol):
+    """Turns people into bodies."""
+
+    def recover(self, people: list[FramePeople], camera: Camera) -> list[FrameBodies]:
+        """Recovers one body a confirmed person, smoothed along the track; T entries in, T entries out."""
+        ...
+
+
+class BodyModel(Protocol):
+    """Poses to vertices. Shape is constant: a body must not describe the person.
+
+    Attributes:
+        faces: (F, 3) int32 vertex indices, counter-clockwise seen from outside.
+        rest_joints: (55, 3) float32, metres, SMPL-X space, rest pose (T-pose).
+        parents: (55,) int32, parent joint, -1 for the root.
+    """
+
+    faces: np.ndarray
+    rest_joints: np.ndarray
+    parents: np.ndarray
+
+    def vertices(self, pose: np.ndarray, transl: np.ndarray) -> np.ndarray:
+        """Vertices in camera space.
+
+        Args:
+            pose: (55, 3) axis-angle, radians.
+            transl: (3,) position of the root joint, metres, camera space.
+
+        Returns:
+            (V, 3) float32, metres.
+        """
+        ...
+
+    def joints(self, pose: np.ndarray, transl: np.ndarray) -> np.ndarray:
+        """(55, 3) float32 joints in camera space for the same arguments."""
+        ...
+
+
+class Renderer(Protocol):
+    """Draws meshes in one depth-tested scene."""
+
+    def render(self, meshes: list[np.ndarray], faces: np.ndarray, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
+        """Draws all bodies of a frame.
+
+        Args:
+            meshes: Vertices (V, 3) float32 of each body, camera space, metres.
+            faces: (F, 3) int32, shared by all bodies.
+            camera: The scene's camera.
+
+        Returns:
+            rgba (H, W, 4) uint8 with straight alpha (anti-aliased edges), and depth (H, W) float32 in metres, 0 where
+            nothing is drawn.
+        """
+        ...

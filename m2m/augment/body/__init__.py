@@ -1,0 +1,1 @@
+"""Backends of the body stage behind one interface."""

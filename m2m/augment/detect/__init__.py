@@ -1,0 +1,1 @@
+"""Backends of the detect stage behind one interface."""

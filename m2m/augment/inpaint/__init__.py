@@ -1,0 +1,1 @@
+"""Backends of the inpaint stage behind one interface."""

@@ -1,0 +1,97 @@
+"""People: what the detect stage finds in the frames of one window.
+
+Image coordinates are pixels of the frame as processed, x right, y down; the centre of the top left pixel is (0.5, 0.5).
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+
+FAMILIES = ("pose", "selfie", "ssdlite", "face")
+"""Model families that make masks. CenterFace is the verifier's and takes no part."""
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    """The 33 BlazePose landmarks of one person in one frame.
+
+    Attributes:
+        image: (33, 2) float32, pixels of the frame.
+        depth: (33,) float32, pixels at the scale of `image`, smaller is nearer, relative to the hips.
+        visibility: (33,) float32 in [0, 1], the landmark is in the picture and not hidden.
+        presence: (33,) float32 in [0, 1], the landmark is in the picture.
+        world: (33, 3) float32, metres, origin between the hips, x right, y down, z away from the camera.
+        score: Confidence in [0, 1] that the crop holds a person.
+    """
+
+    image: np.ndarray
+    depth: np.ndarray
+    visibility: np.ndarray
+    presence: np.ndarray
+    world: np.ndarray
+    score: float
+
+
+@dataclass(frozen=True)
+class Person:
+    """One person in one frame.
+
+    Attributes:
+        track: Id, the same for one person as long as a track holds; unique in a shot's window.
+        box: (4,) float32 x0, y0, x1, y1 in pixels, end exclusive.
+        score: Confidence in [0, 1].
+        mask: (H, W) bool, the best single estimate of the visible person, not widened.
+        families: Model families that saw this person here or nearby in the track; a body needs two.
+        landmarks: Where the pose model saw the person in this frame, else None.
+    """
+
+    track: int
+    box: np.ndarray
+    score: float
+    mask: np.ndarray
+    families: frozenset[str] = frozenset()
+    landmarks: Landmarks | None = None
+
+    @property
+    def confirmed(self) -> bool:
+        """Two model families agree that this is a person."""
+        return len(self.families) >= 2
+
+    def renamed(self, track: int) -> "Person":
+        """The same person under another track id."""
+        return replace(self, track=track)
+
+
+@dataclass(frozen=True)
+class FramePeople:
+    """Everybody in one frame.
+
+    Attributes:
+        persons: The people, tracked; order by track id.
+        cover: (H, W) bool, the union of all evidence at low scores, widened in space and time: what must not be
+            released. It always contains the persons' masks, and also evidence that belongs to no track.
+    """
+
+    persons: tuple[Person, ...]
+    cover: np.ndarray = field(repr=False)
+
+    @property
+    def confirmed(self) -> tuple[Person, ...]:
+        """The people on whom two model families agree."""
+        return tuple(p for p in self.persons if p.confirmed)
+
+
+class Detector(Protocol):
+    """Finds the people of one window of frames; a window never spans a cut."""
+
+    def detect(self, frames: np.ndarray) -> list[FramePeople]:
+        """Detects people in a window.
+
+        Args:
+            frames: (T, H, W, 3) uint8 RGB.
+
+        Returns:
+            T entries. The same frames give the same people, bit for bit.
+        """
+        ...

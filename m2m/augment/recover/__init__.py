@@ -1,0 +1,1 @@
+"""Backends of the recover stage behind one interface."""

@@ -1,0 +1,1 @@
+"""Backends of the render stage behind one interface."""
