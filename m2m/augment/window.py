@@ -1,0 +1,91 @@
+"""Windows: a clip cut at its shots and into overlapping stretches, so that memory does not grow with its length."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class WindowParams:
+    """How long windows are.
+
+    Attributes:
+        core: Frames a window delivers at most, at 432x240; fewer where frames are larger.
+        context: Frames before and after that it sees as well, inside the shot.
+        pixels: Pixels the core may hold in all.
+    """
+
+    core: int = 240
+    context: int = 20
+    pixels: int = 240 * 432 * 240
+
+    def __post_init__(self) -> None:
+        if self.context < 1 or self.core < 2 * self.context:
+            raise ValueError(f"1 <= context and 2 * context <= core must hold, not {self.context} and {self.core}")
+
+    def core_for(self, height: int, width: int) -> int:
+        """Frames a window delivers at most at this size."""
+        return max(2 * self.context, min(self.core, self.pixels // (height * width)))
+
+
+class CutDetector(Protocol):
+    """Tells where a shot begins."""
+
+    def push(self, frame: np.ndarray) -> bool:
+        """Whether this frame is the first of a new shot."""
+        ...
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of one shot.
+
+    Attributes:
+        frames: (T, H, W, 3) uint8 RGB: context, core, context.
+        first: Index in the clip of the first frame of the core.
+        start: Index in `frames` of the first frame of the core.
+        stop: Index in `frames` after the last frame of the core.
+        shot: Number of the shot from 0.
+        overlap: Frames shared with the window before; 0 at the start of a shot.
+    """
+
+    frames: np.ndarray
+    first: int
+    start: int
+    stop: int
+    shot: int
+    overlap: int
+
+
+def windows(frames: Iterable[np.ndarray], cuts: CutDetector, params: WindowParams) -> Iterator[Window]:
+    """Cuts a stream of frames into windows.
+
+    The cores of all windows, in order, are the frames of the clip, each once. A window never spans a cut.
+
+    Args:
+        frames: (H, W, 3) uint8 RGB, all of one size.
+        cuts: Fresh, or the windows start in the middle of its memory.
+        params: Lengths.
+    """
+    buffer: list[np.ndarray] = []
+    first = start = shot = overlap = 0
+    core = 0
+    for frame in frames:
+        core = core or params.core_for(*frame.shape[:2])
+        if cuts.push(frame) and buffer:
+            yield Window(np.stack(buffer), first, start, len(buffer), shot, overlap)
+            first += len(buffer) - start
+            buffer, start, overlap = [], 0, 0
+            shot += 1
+        buffer.append(frame)
+        # One more core must be sure to follow, or the tail joins this window: no window has a core shorter than context.
+        if len(buffer) == start + core + 2 * params.context:
+            stop = start + core
+            yield Window(np.stack(buffer[: stop + params.context]), first, start, stop, shot, overlap)
+            first += core
+            buffer = buffer[stop - params.context :]
+            start, overlap = params.context, 2 * params.context
+    if len(buffer) > start:
+        yield Window(np.stack(buffer), first, start, len(buffer), shot, overlap)

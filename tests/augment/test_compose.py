@@ -1,0 +1,37 @@
+import numpy as np
+import pytest
+
+from m2m.augment.compose import ComposeParams, obscure, over
+
+
+def noise(seed, shape=(60, 80, 3)):
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def test_over_is_the_textbook_formula():
+    back, rgba = noise(0), noise(1, (60, 80, 4))
+    alpha = rgba[..., 3:] / 255.0
+    want = rgba[..., :3] * alpha + back * (1 - alpha)
+    assert np.abs(over(back, rgba) - want).max() <= 0.51
+
+
+def test_nothing_drawn_leaves_the_background():
+    back = noise(2)
+    rgba = np.dstack([noise(3), np.zeros((60, 80), np.uint8)])
+    assert np.array_equal(over(back, rgba), back)
+
+
+@pytest.mark.parametrize("variant", ["blur", "pixelate", "blackout"])
+def test_classical_variants_hide_inside_and_keep_outside(variant):
+    frame = noise(4)
+    cover = np.zeros((60, 80), bool)
+    cover[10:50, 20:60] = True
+    hidden = obscure(frame, cover, ComposeParams(variant))
+    assert np.array_equal(hidden[~cover], frame[~cover])
+    inside = np.corrcoef(hidden[cover].ravel().astype(float) + np.arange(cover.sum() * 3) * 1e-9, frame[cover].ravel())
+    assert abs(inside[0, 1]) < 0.35, "noise of single pixels must not survive"
+
+
+def test_unknown_variant_is_refused():
+    with pytest.raises(ValueError, match="pixelate"):
+        ComposeParams("sepia")

@@ -1,0 +1,94 @@
+"""The verifier's rules, with detectors whose answers are known."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from m2m.augment.verify import Doubt, Verifier, VerifyParams, add_doubts, alarms, covered_share
+
+BOX = (10.0, 10.0, 30.0, 50.0)
+
+
+def seen(boxes_by_value):
+    """A detector that reads the frame's first pixel and answers with the boxes listed for it."""
+
+    def look(frame):
+        return np.array(boxes_by_value.get(int(frame[0, 0, 0]), []), np.float32).reshape(-1, 5)
+
+    return look
+
+
+def numbered(n):
+    frames = np.zeros((n, 60, 80, 3), np.uint8)
+    frames[:, 0, 0, 0] = np.arange(n)
+    return frames
+
+
+def verifier(look, kind="person", **changes):
+    params = VerifyParams(stride=1, spread=3, **changes)
+    return Verifier({"f": look} if kind == "face" else {}, {"p": look} if kind == "person" else {}, params)
+
+
+def test_an_uncovered_person_is_a_doubt_and_a_covered_one_is_not():
+    frames, region = numbered(6), np.zeros((6, 60, 80), bool)
+    look = seen({3: [(*BOX, 0.9)]})
+    [doubt] = verifier(look).originals(frames, region)
+    assert (doubt.frame, doubt.kind, doubt.where, doubt.covered) == (3, "person", "original", 0.0)
+    region[3, 10:50, 10:30] = True
+    assert verifier(look).originals(frames, region) == []
+
+
+def test_a_face_must_be_covered_more_than_a_person():
+    frames, region = numbered(6), np.zeros((6, 60, 80), bool)
+    region[:, 10:36, 10:30] = True  # 65 % of the box
+    look = seen({3: [(*BOX, 0.9)]})
+    assert verifier(look, "person").originals(frames, region) == []
+    assert len(verifier(look, "face").originals(frames, region)) == 1
+
+
+def test_one_weak_hit_is_noise_and_two_are_a_doubt():
+    frames, region = numbered(9), np.zeros((9, 60, 80), bool)
+    assert verifier(seen({4: [(*BOX, 0.4)]})).originals(frames, region) == []
+    assert len(verifier(seen({4: [(*BOX, 0.4)], 6: [(*BOX, 0.35)]})).originals(frames, region)) == 2
+    far = (50.0, 10.0, 70.0, 50.0)
+    assert verifier(seen({4: [(*BOX, 0.4)], 5: [(*far, 0.4)]})).originals(frames, region) == []
+
+
+def test_somebody_left_on_the_painted_part_of_a_plate_is_a_doubt():
+    frames, region = numbered(6), np.zeros((6, 60, 80), bool)
+    look = seen({2: [(*BOX, 0.6)]})
+    assert verifier(look).plates(frames, region) == [], "nothing was painted: the original's check speaks"
+    region[:, 10:50, 10:30] = True
+    [doubt] = verifier(look).plates(frames, region)
+    assert doubt.where == "plate"
+
+
+@given(st.integers(1, 40), st.integers(1, 7))
+def test_looks_are_at_most_a_stride_apart_and_reach_the_end(n, stride):
+    times = Verifier({}, {}, VerifyParams(stride=stride, spread=7))._times(n)
+    assert times == sorted(set(times))
+    assert times[-1] == n - 1
+    assert times[0] <= 1
+    assert all(b - a <= stride for a, b in zip(times, times[1:], strict=False))
+
+
+@given(frame=st.integers(0, 19), spread=st.integers(0, 9), kind=st.sampled_from(["person", "face"]))
+def test_adding_a_doubt_covers_its_box_around_its_frame(frame, spread, kind):
+    cover = np.zeros((20, 60, 80), bool)
+    cover[5, 0, 0] = True
+    added = add_doubts(cover, [Doubt(frame, BOX, kind, "original", "m", 0.9, 0.0)], spread)
+    assert (added | cover == added).all()
+    for t in range(20):
+        assert covered_share(added[t], BOX) == (1.0 if abs(t - frame) <= spread else 0.0)
+
+
+def test_alarms_need_no_neighbour_when_strong():
+    doubt = Doubt(0, BOX, "face", "plate", "m", 0.5, 0.0)
+    assert alarms([[doubt]], VerifyParams()) == [doubt]
+
+
+@pytest.mark.parametrize("changes", [{"on_doubt": "pass"}, {"low": 0.9, "alarm": 0.5}, {"stride": 0}, {"spread": 1}])
+def test_rules_that_would_let_people_through_are_refused(changes):
+    with pytest.raises(ValueError):
+        VerifyParams(**changes)
