@@ -1,0 +1,110 @@
+"""The copy that may leave the house: keyed names and hashes, nothing of the sources.
+
+A working data set names its clips after their sources; Kinetics' names are web addresses, UAV-Human's hold the subject.
+A released one names them by HMAC-SHA256 under a secret that stays with the owner, so that the owner can find a clip again
+and nobody else can link it to its source by name or by hash.
+"""
+
+import hashlib
+import hmac
+import os
+import secrets
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from m2m.clips import DatasetCard, data_hash, read_card, read_manifest, write_card, write_manifest
+from m2m.errors import InputError
+
+KEY_BYTES = 32
+
+
+def read_key(path: Path) -> bytes:
+    """The secret of a data set; made at the first use, readable by its owner alone.
+
+    Args:
+        path: Where the key lies.
+
+    Raises:
+        InputError: The file is too short to be a key, or cannot be read or written.
+    """
+    try:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(secrets.token_bytes(KEY_BYTES))
+        key = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot use the key {path}: {error.strerror}") from error
+    if len(key) < KEY_BYTES:
+        raise InputError(f"the key {path} has {len(key)} bytes", f"a key has at least {KEY_BYTES}")
+    return key
+
+
+def keyed(key: bytes, *parts: str) -> str:
+    """An id of 32 hexadecimal digits that says nothing without the key."""
+    return hmac.new(key, "\0".join(parts).encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def release(dataset: Path, out: Path, key_file: Path | None = None) -> DatasetCard:
+    """Writes the releasable copy of an augmented data set.
+
+    Args:
+        dataset: A working data set.
+        out: A folder that does not exist yet or is empty.
+        key_file: The secret; by default one beside the work records of the data set.
+
+    Returns:
+        The card of the released data set.
+
+    Raises:
+        InputError: The variant shows the original people, nothing is left to release, a video is missing or has other
+            bytes than the manifest says, or `out` is not empty.
+    """
+    card = read_card(dataset)
+    if not card.private:
+        raise InputError(f"{dataset} holds the variant {card.variant}, which shows the original people: not released")
+    clips = [c for c in read_manifest(dataset / "clips.parquet") if c.status == "ok"]
+    if not clips:
+        raise InputError(f"{dataset} has no clip that may be released")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out} exists and is not an empty folder", "name a new folder")
+    key = read_key(key_file or dataset / ".m2m" / "release.key")
+    building = out.parent / f".{out.name}.part"
+    shutil.rmtree(building, ignore_errors=True)
+    try:
+        (building / "videos").mkdir(parents=True)
+        released = []
+        for clip in clips:
+            name = keyed(key, "clip", clip.clip_id, clip.sha256)
+            path = f"videos/{name}.mp4"
+            digest = _copy(dataset / clip.path, building / path)
+            if digest != clip.sha256:
+                raise InputError(f"{dataset / clip.path} has other bytes than the manifest says", "run m2m augment again")
+            released.append(replace(clip, clip_id=name, path=path))
+        released.sort(key=lambda c: c.clip_id)
+        write_manifest(released, building / "clips.parquet")
+        parent = keyed(key, "parent", card.hash)
+        public = replace(card, name="released", parent=parent, quarantined=0, clips=len(released), hash=data_hash(released))
+        write_card(public, building)
+        if out.exists():
+            out.rmdir()
+        building.rename(out)
+    except OSError as error:
+        raise InputError(f"cannot write {out}: {error.strerror}") from error
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return public
+
+
+def _copy(source: Path, target: Path) -> str:
+    """Copies a file without its times and returns the sha256 of what was copied."""
+    digest = hashlib.sha256()
+    try:
+        with source.open("rb") as read, target.open("wb") as write:
+            while block := read.read(1 << 20):
+                digest.update(block)
+                write.write(block)
+    except FileNotFoundError as error:
+        raise InputError(f"{source} is in the manifest and not on disk", "run m2m augment again") from error
+    return digest.hexdigest()
