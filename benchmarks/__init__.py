@@ -1,0 +1,1 @@
+"""Speed and quality, measured on the machine at hand; each module prints a table. `make bench` runs all."""

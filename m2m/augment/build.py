@@ -1,0 +1,49 @@
+"""Backends by name: from parameters to a chain."""
+
+from m2m.augment.body import make_body
+from m2m.augment.chain import Chain, ChainParams, Models
+from m2m.augment.detect import make_detector
+from m2m.augment.detect.faces import CenterFace, MediapipeFaces
+from m2m.augment.detect.ssdlite import SSDLite
+from m2m.augment.inpaint import make_inpainter
+from m2m.augment.recover import make_recoverer
+from m2m.augment.render import make_renderer
+from m2m.augment.verify import Verifier
+from m2m.params import AugmentParams
+
+
+def make_chain(params: AugmentParams) -> Chain:
+    """Loads every model once.
+
+    Args:
+        params: Which backends, and how they work.
+
+    Raises:
+        InfrastructureError: A model's package or file is missing.
+        InputError: A backend is unknown.
+    """
+    body = make_body(params.body)
+    models = Models(
+        detector=make_detector(params.detect),
+        inpainter=make_inpainter(params.inpaint),
+        recoverer=make_recoverer(params.recover, body),
+        body=body,
+        renderer=make_renderer(params.render),
+        verifier=make_verifier(params),
+    )
+    chain = ChainParams(params.window, params.region, params.compose, params.verify, params.allow_empty)
+    return Chain(models, chain)
+
+
+def make_verifier(params: AugmentParams) -> Verifier:
+    """The verifier's own models: CenterFace, which makes no mask, and the mask makers' detectors at a low score."""
+    low, threads = params.verify.low, params.detect.threads
+    center, ssdlite, faces = CenterFace(threads), SSDLite(threads), MediapipeFaces(threads)
+    return Verifier(
+        {
+            "centerface": lambda frame: center.faces(frame, low, params.verify.face_scale),
+            "mediapipe": lambda frame: faces.faces(frame, params.verify.alarm),
+        },
+        {"ssdlite": lambda frame: ssdlite.people(frame, low)},
+        params.verify,
+    )
