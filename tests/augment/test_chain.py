@@ -1,0 +1,203 @@
+"""The chain's decisions, with models whose answers are known."""
+
+import numpy as np
+import pytest
+
+from m2m.augment.bodies import Body, FrameBodies
+from m2m.augment.chain import Chain, ChainParams, Models, Tally
+from m2m.augment.compose import ComposeParams
+from m2m.augment.inpaint.region import RegionParams
+from m2m.augment.people import FramePeople, Person
+from m2m.augment.plate import Plate
+from m2m.augment.verify import Verifier, VerifyParams
+from m2m.augment.window import WindowParams
+from m2m.errors import QuarantineError
+
+H, W = 96, 128
+BOX = (40.0, 20.0, 60.0, 80.0)
+RED = np.array([255, 0, 0], np.uint8)
+
+
+def inside(box):
+    mask = np.zeros((H, W), bool)
+    x0, y0, x1, y1 = (int(v) for v in box)
+    mask[y0:y1, x0:x1] = True
+    return mask
+
+
+PERSON = inside(BOX)
+
+
+def clip(n=30):
+    """A textured background with a red person."""
+    back = np.random.default_rng(0).integers(40, 200, (H, W, 3), dtype=np.uint8)
+    back = np.stack([back] * n)
+    back[:, PERSON] = RED
+    return back
+
+
+class Seer:
+    """Finds the red person, or misses it in the frames it is told to."""
+
+    def __init__(self, families=("pose", "ssdlite"), misses=()):
+        self.families, self.misses, self.seen = frozenset(families), set(misses), 0
+
+    def detect(self, frames):
+        found = []
+        for frame in frames:
+            red = (frame == RED).all(-1)
+            missed = self.seen in self.misses or not red.any()
+            self.seen += 1
+            mask = np.zeros((H, W), bool) if missed else red
+            persons = () if missed else (Person(0, np.array(BOX), 0.9, mask, self.families),)
+            found.append(FramePeople(persons, mask))
+        return found
+
+
+class Painter:
+    def fill(self, frames, region, sources):
+        out = frames.copy()
+        out[region] = (0, 90, 0)
+        return Plate(out, region, region.any((1, 2)).astype(np.float32))
+
+
+class LazyPainter:
+    """Paints nothing at all."""
+
+    def fill(self, frames, region, sources):
+        return Plate(frames, region, np.zeros(len(frames), np.float32))
+
+
+class Recoverer:
+    def recover(self, people, camera):
+        return [
+            FrameBodies(tuple(Body(p.track, np.zeros((55, 3)), np.array([0, 0, 4.0])) for p in f.confirmed)) for f in people
+        ]
+
+
+class Model:
+    faces = np.zeros((0, 3), np.int32)
+
+    def vertices(self, pose, transl):
+        return np.zeros((0, 3), np.float32)
+
+
+class BlueBox:
+    def render(self, meshes, faces, camera):
+        rgba = np.zeros((H, W, 4), np.uint8)
+        rgba[30:70, 45:55] = (0, 0, 255, 255)
+        return rgba, np.zeros((H, W), np.float32)
+
+
+def red_face(frame):
+    """A face detector that knows the person."""
+    red = (frame == RED).all(-1)
+    return np.array([(*BOX, 0.9)] if red[inside(BOX)].mean() > 0.2 else [], np.float32).reshape(-1, 5)
+
+
+def chain(detector=None, painter=None, variant="m2m", faces=red_face, allow_empty=False, **verify):
+    params = VerifyParams(**verify)
+    models = Models(
+        detector or Seer(), painter or Painter(), Recoverer(), Model(), BlueBox(), Verifier({"face": faces}, {}, params)
+    )
+    region = RegionParams(outline="dilate")
+    return Chain(models, ChainParams(WindowParams(20, 4), region, ComposeParams(variant), params, allow_empty))
+
+
+def run(made, frames):
+    tally = Tally()
+    return list(made.run(iter(frames), tally)), tally
+
+
+def test_a_clip_comes_out_frame_by_frame_with_bodies_on_the_plate():
+    frames = clip(70)
+    out, tally = run(chain(), frames)
+    assert len(out) == 70
+    for frame, source in zip(out, frames, strict=True):
+        assert np.array_equal(frame.source, source)
+        assert not (frame.image == RED).all(-1).any()
+        assert (frame.image[40, 50] == (0, 0, 255)).all(), "the body"
+        assert np.array_equal(frame.plate[~frame.region], source[~frame.region])
+    summary = tally.summary()
+    assert summary["frames"] == summary["frames_with_people"] == summary["frames_with_bodies"] == 70
+    assert summary["people"] == 1, "one person has one id across windows"
+
+
+def test_a_person_the_masks_missed_is_masked_once_more():
+    out, tally = run(chain(Seer(misses=range(10, 16))), clip())
+    assert not any((f.image == RED).all(-1).any() for f in out)
+    assert tally.summary()["doubts"].get("original/face/face")
+    assert tally.summary()["windows_remasked"] == 1
+
+
+def test_a_person_who_stays_on_the_plate_quarantines_the_clip():
+    with pytest.raises(QuarantineError) as caught:
+        run(chain(painter=LazyPainter()), clip())
+    assert caught.value.reason == "verifier"
+    assert caught.value.evidence["doubts"][0]["source"] == "face"
+
+
+def test_blackout_fills_the_doubtful_frames_and_their_neighbours():
+    class Slip(Painter):
+        def fill(self, frames, region, sources):
+            plate = super().fill(frames, region, sources)
+            plate.frames[13] = frames[13]
+            return plate
+
+    out, tally = run(chain(painter=Slip(), on_doubt="blackout", spread=4), clip(25))
+    black = [i for i, f in enumerate(out) if not f.image.any()]
+    assert black == list(range(9, 18))
+    assert not any((f.image == RED).all(-1).any() or (f.plate == RED).all(-1).any() for f in out)
+    assert tally.summary()["frames_blacked_out"] == 9
+
+
+def test_nobody_is_quarantined_unless_allowed():
+    frames = clip()
+    frames[:, PERSON] = 77
+    with pytest.raises(QuarantineError) as caught:
+        run(chain(), frames)
+    assert caught.value.reason == "nobody"
+    out, tally = run(chain(allow_empty=True), frames)
+    assert all(np.array_equal(f.image, s) for f, s in zip(out, frames, strict=True))
+    assert tally.summary()["frames_with_bodies"] == 0
+
+
+def test_one_witness_makes_a_mask_and_no_body():
+    detector = Seer(families=["pose"])
+    out, tally = run(chain(detector, allow_empty=True), clip())
+    assert not any((f.image == RED).all(-1).any() for f in out)
+    assert tally.summary()["frames_with_bodies"] == 0
+
+
+def test_a_clip_that_is_almost_all_mask_is_quarantined():
+    class Wall(Seer):
+        def detect(self, frames):
+            return [FramePeople(f.persons, np.ones((H, W), bool)) for f in super().detect(frames)]
+
+    with pytest.raises(QuarantineError) as caught:
+        run(chain(Wall()), clip())
+    assert caught.value.reason == "no_background"
+
+
+@pytest.mark.parametrize("variant", ["blur", "pixelate", "blackout"])
+def test_classical_variants_change_the_people_and_nothing_else(variant):
+    frames = clip()
+    out, _ = run(chain(variant=variant), frames)
+    for frame, source in zip(out, frames, strict=True):
+        assert np.array_equal(frame.image[~PERSON], source[~PERSON])
+        assert not np.array_equal(frame.image[PERSON], source[PERSON])
+
+
+def test_mesh_on_real_keeps_the_original_and_draws_the_body():
+    frames = clip()
+    out, _ = run(chain(variant="mesh_on_real"), frames)
+    assert (out[0].image[40, 50] == (0, 0, 255)).all()
+    outside = np.ones((H, W), bool)
+    outside[30:70, 45:55] = False
+    assert np.array_equal(out[0].image[outside], frames[0][outside])
+
+
+def test_no_human_draws_no_body():
+    out, tally = run(chain(variant="no_human"), clip())
+    assert not any((f.image == (0, 0, 255)).all(-1).any() or (f.image == RED).all(-1).any() for f in out)
+    assert tally.summary()["people_without_body"] == 0
