@@ -1,0 +1,114 @@
+"""How well the inpaint stage restores a known background, clip by clip, next to OpenCV's Navier-Stokes.
+
+A walking or standing silhouette hides known background; figures are PSNR inside it, over all frames with equal weight
+to every hidden pixel. `aside` leaves out pixels that real people or objects pass (they are no background). Flicker is
+the mean absolute change of hidden pixels between frames, of the fill and of the truth.
+
+    python benchmarks/plates.py --shared ../shared [--clips tai_chi,yoga] [--walk standing] [--size 432x240]
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+from m2m.augment.inpaint import InpaintParams, make_inpainter
+from m2m.augment.inpaint.motion import is_still
+from m2m.augment.inpaint.region import RegionParams, paint_region
+
+CLIPS = "tai_chi yoga juggle schoolgirls v_SoccerJuggling SchoolRules apply_eye_makeup car-detection using_segway tennis".split()
+
+
+def read(shared: Path, name: str, n: int, size: tuple[int, int]) -> np.ndarray:
+    """(T, H, W, 3) uint8 RGB, the first n frames."""
+    if name == "tennis":
+        images = [cv2.imread(str(p))[..., ::-1] for p in sorted((shared / "fixtures/tennis/frames").iterdir())[:n]]
+    else:
+        path = next((shared / "clips").glob(name + "*"))
+        with av.open(str(path), metadata_errors="ignore") as container:
+            images = [f.to_ndarray(format="rgb24") for _, f in zip(range(n), container.decode(video=0), strict=False)]
+    return np.stack([cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in images])
+
+
+def silhouette(shared: Path, height: int) -> np.ndarray:
+    """The largest person of a fixture frame, (height, w) bool."""
+    ids = cv2.imread(str(sorted((shared / "fixtures/schoolgirls_masks").iterdir())[0]), cv2.IMREAD_UNCHANGED)
+    if ids.ndim == 3:
+        ids = (ids.astype(int) * [1, 256, 65536]).sum(-1)
+    labels = [i for i in np.unique(ids) if i]
+    mask = ids == max(labels, key=lambda i: int((ids == i).sum()))
+    ys, xs = np.nonzero(mask)
+    mask = mask[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1].astype(np.float32)
+    width = round(mask.shape[1] * height / mask.shape[0])
+    return cv2.resize(mask, (width, height)) > 0.5
+
+
+def masks(shape: tuple[int, int, int], person: np.ndarray, walk: str) -> np.ndarray:
+    """The silhouette on its way, (T, H, W) bool: once across the frame in 60 frames, or swaying a little on the spot."""
+    length, height, width = shape
+    ph, pw = person.shape
+    out = np.zeros((length, height, width), bool)
+    for t in range(length):
+        x = (width + pw) * t / 60 - pw if walk == "walking" else width * 0.62 + 0.01 * width * np.sin(t / 5)
+        x, y = round(x), (height - ph) * 2 // 3
+        left, right = max(0, x), min(width, x + pw)
+        if left < right:
+            out[t, y : y + ph, left:right] = person[:, left - x : right - x]
+    return out
+
+
+def psnr(filled: np.ndarray, truth: np.ndarray, where: np.ndarray) -> float:
+    """Decibels over the pixels of `where`."""
+    error = np.square(filled[where].astype(np.float64) - truth[where]).mean()
+    return float(10 * np.log10(255**2 / max(error, 1e-9)))
+
+
+def flicker(frames: np.ndarray, where: np.ndarray) -> float:
+    """Mean absolute change, in levels, of pixels hidden in two frames running."""
+    both = where[1:] & where[:-1]
+    return float(np.abs(frames[1:][both].astype(int) - frames[:-1][both]).mean()) if both.any() else 0.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shared", type=Path, default=Path("../shared"))
+    parser.add_argument("--clips", default=",".join(CLIPS))
+    parser.add_argument("--frames", type=int, default=60)
+    parser.add_argument("--size", default="432x240")
+    parser.add_argument("--walk", choices=("walking", "standing", "both"), default="both")
+    args = parser.parse_args()
+    cv2.setNumThreads(2)
+    size = tuple(int(v) for v in args.size.split("x"))
+    walks = ("walking", "standing") if args.walk == "both" else (args.walk,)
+    print(f"{args.frames} frames at {args.size}; PSNR in dB; ms a frame; guard {InpaintParams().guard} px")
+    head = ("clip", "mask", "camera", "area", "borrowed", "NS", "ours", "gain", "aside", "flick", "true", "ms NS", "ms")
+    print("".join(f"{h:>9}" if i else f"{h:<18}" for i, h in enumerate(head)), "ms region")
+    ours, peer = make_inpainter(InpaintParams()), make_inpainter(InpaintParams(backend="navier-stokes"))
+    for name in args.clips.split(","):
+        frames = read(args.shared, name, args.frames, size)
+        person = silhouette(args.shared, round(0.6 * size[1]))
+        for walk in walks:
+            mask = masks(frames.shape[:3], person, walk)
+            begin = time.perf_counter()
+            base = peer.fill(frames, mask, mask)
+            middle = time.perf_counter()
+            plate = ours.fill(frames, mask, mask)
+            end = time.perf_counter()
+            paint_region(frames, mask, RegionParams())
+            ms = [1000 * s / len(frames) for s in (middle - begin, end - middle, time.perf_counter() - end)]
+            still = is_still(frames, mask)
+            quiet = frames.max(0).astype(int) - frames.min(0) if still else np.zeros(frames.shape[1:], int)
+            aside = mask & (quiet.max(-1) < 60)
+            before, after = psnr(base.frames, frames, mask), psnr(plate.frames, frames, mask)
+            apart = psnr(plate.frames, frames, aside) - psnr(base.frames, frames, aside)
+            flick = flicker(plate.frames, mask), flicker(frames, mask)
+            row = f"{name:<18}{walk:>9}{'still' if still else 'moving':>9}{mask.mean():9.3f}"
+            row += f"{plate.borrowed[mask.any((1, 2))].mean():9.2f}{before:9.1f}{after:9.1f}{after - before:+9.1f}{apart:+9.1f}"
+            print(row + f"{flick[0]:9.1f}{flick[1]:9.1f}{ms[0]:9.1f}{ms[1]:9.1f}{ms[2]:9.1f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

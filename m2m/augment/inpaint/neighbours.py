@@ -1,0 +1,146 @@
+"""The background of a moving camera: borrowed from the nearest frames in which nobody hides it."""
+
+import cv2
+import numpy as np
+
+from m2m.augment.inpaint.morphology import bounds
+from m2m.augment.inpaint.motion import register
+from m2m.augment.inpaint.navier_stokes import match_border, smooth_fill
+from m2m.augment.inpaint.params import InpaintParams
+
+OFFSETS = (1, 2, 3, 5, 8, 12, 17, 23, 30, 40, 55, 75, 100)
+"""Distances in frames at which samples are looked for, near ones first."""
+SAMPLES = 5
+"""Samples of a moving background: more would be farther and fit worse."""
+FADE = 5.0
+"""Pixels over which the fill takes on the colours around the region."""
+
+
+def fill_moving(
+    frames: np.ndarray, region: np.ndarray, untrusted: np.ndarray, people: np.ndarray, params: InpaintParams
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fills the region frame by frame from registered neighbours.
+
+    Args:
+        frames: (T, H, W, 3) uint8 RGB.
+        region: (T, H, W) bool.
+        untrusted: (T, H, W) bool, pixels that are never copied.
+        people: (T, H, W) bool, pixels that must not steer the registration.
+        params: See `InpaintParams`.
+
+    Returns:
+        (T, H, W, 3) uint8 and (T,) float32, the share of the region that was borrowed.
+    """
+    steps = register(frames, people)
+    out = frames.copy()
+    borrowed = np.zeros(len(frames), np.float32)
+    for t in range(len(frames)):
+        if not region[t].any():
+            continue
+        box = bounds(region[t], 24)
+        fill, found = _borrow(frames, untrusted, region[t], t, box, steps, params)
+        image, hole = frames[t][box], region[t][box]
+        canvas = np.where(found[..., None], fill, image)
+        canvas = smooth_fill(canvas, hole & ~found)
+        canvas = np.where(hole[..., None], canvas, fill_outside(image, fill, found, hole))
+        canvas = match_border(canvas, image, hole, ~hole, FADE, params.tolerance)
+        out[t][box][hole] = canvas[hole]
+        borrowed[t] = found[hole].mean()
+    return out, borrowed
+
+
+def fill_outside(image: np.ndarray, fill: np.ndarray, found: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    """What the fill would show just outside the hole, the image itself where it shows nothing."""
+    return np.where((found & ~hole)[..., None], fill, image)
+
+
+def _maps(t: int, steps: list[np.ndarray | None], reach: int) -> list[tuple[int, np.ndarray]]:
+    """Frames to borrow from, nearest first, with the homographies that take a pixel of frame t there."""
+    found: dict[int, np.ndarray] = {}
+    for direction in (1, -1):
+        matrix = np.eye(3)
+        for k in range(1, reach + 1):
+            s = t + direction * k
+            step = steps[min(s, s - direction)] if 0 <= s <= len(steps) else None
+            if step is None:
+                break
+            matrix = (step if direction > 0 else np.linalg.inv(step)) @ matrix
+            if k in OFFSETS:
+                found[s] = matrix / matrix[2, 2]
+    return [(s, found[s]) for s in sorted(found, key=lambda s: (abs(s - t), s))]
+
+
+def _borrow(
+    frames: np.ndarray,
+    untrusted: np.ndarray,
+    region: np.ndarray,
+    t: int,
+    box: tuple[slice, slice],
+    steps: list[np.ndarray | None],
+    params: InpaintParams,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The median of the samples that fit around the region and agree with each other.
+
+    Returns:
+        Of the box: (h, w, 3) uint8 colours and (h, w) bool, where there are any.
+    """
+    image, hole = frames[t][box], region[box]
+    outside = ~hole & ~untrusted[t][box]
+    height, width = hole.shape
+    depth = cv2.distanceTransform(np.pad(hole, 1).astype(np.uint8), cv2.DIST_L2, 3).max()
+    size = 2 * int(max(12, depth)) + 1
+    spatial = _spread_error(image, outside, size)
+    offset = np.array([[1, 0, box[1].start], [0, 1, box[0].start], [0, 0, 1.0]])
+    need = hole | cv2.dilate(hole.astype(np.uint8), np.ones((5, 5), np.uint8)).view(bool)
+    ys, xs = np.nonzero(need)
+    taken = np.full((len(ys), SAMPLES, 3), 255, np.uint8)
+    count = np.zeros(len(ys), np.intp)
+    for s, matrix in _maps(t, steps, params.reach):
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        warped = cv2.warpPerspective(frames[s], matrix @ offset, (width, height), flags=flags)
+        clean = np.where(untrusted[s], 0, 255).astype(np.uint8)
+        clean = cv2.warpPerspective(clean, matrix @ offset, (width, height), flags=flags) == 255
+        common = clean & outside
+        if common.sum() < 50:
+            continue
+        shift = np.clip(np.median(image[common].astype(np.int16) - warped[common], axis=0), -20, 20)
+        warped = np.clip(warped + shift, 0, 255).astype(np.uint8)
+        fits = clean & _fits(image, warped, common, spatial, size)
+        use = np.flatnonzero((count < SAMPLES) & fits[ys, xs])
+        taken[use, count[use]] = warped[ys[use], xs[use]]
+        count[use] += 1
+        if (count == SAMPLES).all():
+            break
+    ranked = np.sort(taken, axis=1)
+    every = np.arange(len(ys))
+    low, high = ranked[every, np.maximum(count - 1, 0) // 2], ranked[every, np.minimum(count // 2, SAMPLES - 1)]
+    median = ((low.astype(np.uint16) + high) // 2).astype(np.uint8)
+    off = np.abs(taken.astype(np.int16) - median[:, None]).max(-1)
+    support = ((off <= params.tolerance) & (np.arange(SAMPLES) < count[:, None])).sum(1)
+    agreed = (support >= params.agree) & (2 * support > count)
+    fill, found = np.zeros_like(image), np.zeros_like(hole)
+    fill[ys[agreed], xs[agreed]] = median[agreed]
+    found[ys[agreed], xs[agreed]] = True
+    return fill, found
+
+
+def _local_mean(values: np.ndarray, known: np.ndarray, size: int) -> np.ndarray:
+    """The mean of the known values in a square around each pixel; infinite where there are none."""
+    share = cv2.blur(known.astype(np.float32), (size, size), borderType=cv2.BORDER_CONSTANT)
+    total = cv2.blur(np.where(known, values, 0).astype(np.float32), (size, size), borderType=cv2.BORDER_CONSTANT)
+    return np.where(share > 1e-4, total / np.maximum(share, 1e-4), np.inf)
+
+
+def _spread_error(image: np.ndarray, known: np.ndarray, size: int) -> np.ndarray:
+    """What a smooth fill would be wrong by, squared: the variance of the surroundings."""
+    variance = np.zeros(known.shape)
+    for channel in range(3):
+        values = image[..., channel].astype(np.float32)
+        variance += _local_mean(values**2, known, size) - _local_mean(values, known, size) ** 2
+    return variance / 3
+
+
+def _fits(image: np.ndarray, warped: np.ndarray, common: np.ndarray, spatial: np.ndarray, size: int) -> np.ndarray:
+    """Where a warped frame explains the surroundings better than a smooth fill would."""
+    error = (np.square(image.astype(np.float32) - warped)).mean(-1)
+    return _local_mean(error, common, size) < np.maximum(0.5 * spatial, 30)

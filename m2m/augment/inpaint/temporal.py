@@ -1,0 +1,35 @@
+"""The background from the other frames of a window, Navier-Stokes for what no frame shows."""
+
+import numpy as np
+
+from m2m.augment.inpaint.background import fill_still
+from m2m.augment.inpaint.morphology import spread, widen
+from m2m.augment.inpaint.motion import is_still
+from m2m.augment.inpaint.neighbours import fill_moving
+from m2m.augment.inpaint.params import InpaintParams
+from m2m.augment.plate import Plate
+
+
+class TemporalInpainter:
+    """Borrows the background from other frames of the same window.
+
+    A frame in which the mask missed a person must not hand that person on. So pixels near a cover, in space or in time,
+    are never copied, several samples must agree, and a moving camera's samples must fit around the region.
+
+    Args:
+        params: See `InpaintParams`.
+    """
+
+    def __init__(self, params: InpaintParams) -> None:
+        self.params = params
+
+    def fill(self, frames: np.ndarray, region: np.ndarray, sources: np.ndarray) -> Plate:
+        """Paints out a region; see `Inpainter`."""
+        if not region.any():
+            return Plate(frames, region, np.zeros(len(frames), np.float32))
+        untrusted = spread(np.stack([widen(s, self.params.guard) for s in sources]), self.params.guard_frames)
+        if is_still(frames, sources):
+            filled, borrowed = fill_still(frames, region, untrusted, self.params)
+        else:
+            filled, borrowed = fill_moving(frames, region, untrusted, sources, self.params)
+        return Plate(filled, region, borrowed)
