@@ -1,1 +1,42 @@
-"""Backends of the render stage behind one interface."""
+"""Renderers: bodies to pictures, behind one interface."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from m2m.augment.bodies import Renderer
+
+
+@dataclass(frozen=True)
+class RenderParams:
+    """How bodies are drawn.
+
+    Attributes:
+        backend: `zbuffer` (needs nothing else) or `pyrender` (the paper's; needs OpenGL: EGL or OSMesa).
+        supersample: Samples along each side of a pixel, 1 to 4; 1 draws hard edges.
+        colour: The bodies' colour in full light, RGB, 0 to 255.
+    """
+
+    backend: Literal["zbuffer", "pyrender"] = "zbuffer"
+    supersample: int = 2
+    colour: tuple[int, int, int] = (158, 171, 194)
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.supersample <= 4:
+            raise ValueError(f"supersample is 1 to 4, not {self.supersample}")
+        if not all(0 <= c <= 255 for c in self.colour):
+            raise ValueError(f"colour is three numbers from 0 to 255, not {self.colour}")
+
+
+def make_renderer(params: RenderParams) -> Renderer:
+    """The renderer the parameters ask for.
+
+    Raises:
+        InfrastructureError: `pyrender` is asked for, and the package or OpenGL is missing.
+    """
+    if params.backend == "pyrender":
+        from m2m.augment.render.pyrender import PyrenderRenderer
+
+        return PyrenderRenderer(params.supersample, params.colour)
+    from m2m.augment.render.zbuffer import ZBufferRenderer
+
+    return ZBufferRenderer(params.supersample, params.colour)

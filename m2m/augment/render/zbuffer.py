@@ -1,0 +1,156 @@
+"""A z-buffer on the CPU: needs no graphics driver and gives the same bytes wherever it runs."""
+
+import numpy as np
+
+from m2m.augment.bodies import Camera
+from m2m.augment.render.jit import jit
+from m2m.augment.render.resolve import resolve
+from m2m.augment.render.shade import shade
+
+NEAR = 0.05
+"""Metres; what is nearer to the camera is cut off."""
+EDGE = 1e-9
+"""A sample that far outside a triangle (barycentric) still counts, so that rounding leaves no gap between two."""
+
+
+class ZBufferRenderer:
+    """A renderer as `m2m.augment.bodies.Renderer` describes it.
+
+    Args:
+        supersample: Samples along each side of a pixel.
+        colour: RGB, 0 to 255.
+    """
+
+    def __init__(self, supersample: int, colour: tuple[int, int, int]) -> None:
+        self.supersample = supersample
+        self.colour = np.array(colour, np.float64)
+
+    def render(self, meshes: list[np.ndarray], faces: np.ndarray, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
+        """Draws all bodies of a frame; see `Renderer.render`.
+
+        Raises:
+            ValueError: A vertex is not finite.
+        """
+        rgba = np.zeros((camera.height, camera.width, 4), np.uint8)
+        depth = np.zeros((camera.height, camera.width), np.float32)
+        seen = [box for box in (_box(mesh, camera) for mesh in meshes) if box is not None]
+        if not seen:
+            return rgba, depth
+        left, top = np.min(seen, 0)[:2]
+        right, bottom = np.max(seen, 0)[2:]
+        n = self.supersample
+        inverse_depth = np.zeros(((bottom - top) * n, (right - left) * n))
+        light = np.zeros_like(inverse_depth, np.float32)
+        for mesh in meshes:
+            draw(
+                mesh.astype(np.float64),
+                faces,
+                shade(mesh, faces),
+                camera.focal * n,
+                (camera.cx - left) * n,
+                (camera.cy - top) * n,
+                inverse_depth,
+                light,
+            )
+        resolve(inverse_depth, light, n, self.colour, left, top, rgba, depth)
+        return rgba, depth
+
+
+def _box(mesh: np.ndarray, camera: Camera) -> tuple[int, int, int, int] | None:
+    """Pixels x0, y0, x1, y1 (end exclusive) that a mesh may touch; None if it is out of sight."""
+    if not np.isfinite(mesh).all():
+        raise ValueError("a mesh has vertices that are not finite")
+    nearest = mesh[:, 2].min()
+    if mesh[:, 2].max() < NEAR:
+        return None
+    if nearest < NEAR:
+        return 0, 0, camera.width, camera.height
+    points = camera.project(mesh)
+    x0, y0 = np.clip(np.floor(points.min(0)), 0, [camera.width, camera.height]).astype(int)
+    x1, y1 = np.clip(np.ceil(points.max(0)), 0, [camera.width, camera.height]).astype(int)
+    return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
+
+
+@jit
+def _triangle(p: np.ndarray, a: int, b: int, c: int, inverse_depth: np.ndarray, light: np.ndarray) -> None:
+    """Draws one triangle; rows of p are x, y, 1/z, light."""
+    x0, y0, x1, y1, x2, y2 = p[a, 0], p[a, 1], p[b, 0], p[b, 1], p[c, 0], p[c, 1]
+    area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
+    if not abs(area) > 1e-12:
+        return
+    height, width = inverse_depth.shape
+    # Samples lie at (u + .5, v + .5). The limits are cut as floats: a point beside the camera projects far away.
+    u0 = int(np.ceil(max(min(x0, x1, x2) - 0.5, 0.0)))
+    u1 = int(np.floor(min(max(x0, x1, x2) - 0.5, width - 1.0)))
+    v0 = int(np.ceil(max(min(y0, y1, y2) - 0.5, 0.0)))
+    v1 = int(np.floor(min(max(y0, y1, y2) - 0.5, height - 1.0)))
+    for v in range(v0, v1 + 1):
+        dy = v + 0.5 - y0
+        for u in range(u0, u1 + 1):
+            dx = u + 0.5 - x0
+            wb = (dx * (y2 - y0) - (x2 - x0) * dy) / area
+            wc = ((x1 - x0) * dy - dx * (y1 - y0)) / area
+            wa = 1 - wb - wc
+            if wa < -EDGE or wb < -EDGE or wc < -EDGE:
+                continue
+            # One over z is linear in the picture; other quantities are after division by z.
+            near = wa * p[a, 2] + wb * p[b, 2] + wc * p[c, 2]
+            if near > inverse_depth[v, u]:
+                inverse_depth[v, u] = near
+                light[v, u] = (wa * p[a, 2] * p[a, 3] + wb * p[b, 2] * p[b, 3] + wc * p[c, 2] * p[c, 3]) / near
+
+
+@jit
+def draw(
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    brightness: np.ndarray,
+    focal: float,
+    cx: float,
+    cy: float,
+    inverse_depth: np.ndarray,
+    light: np.ndarray,
+) -> None:
+    """Draws a mesh into the buffers, which already hold what was drawn before.
+
+    Args:
+        vertices: (V, 3) camera space, metres.
+        faces: (F, 3); both sides are drawn.
+        brightness: (V,) in [0, 1].
+        focal: Focal length in samples.
+        cx: Principal point x in samples of the buffers.
+        cy: Principal point y in samples of the buffers.
+        inverse_depth: (h, w) float64, one over metres; the larger wins.
+        light: (h, w) float32, interpolated brightness.
+    """
+    p = np.empty((len(vertices), 4))
+    for i in range(len(vertices)):
+        z = max(vertices[i, 2], NEAR)
+        p[i, 0] = vertices[i, 0] / z * focal + cx
+        p[i, 1] = vertices[i, 1] / z * focal + cy
+        p[i, 2] = 1 / z
+        p[i, 3] = brightness[i]
+    cut = np.empty((4, 4))
+    for f in range(len(faces)):
+        a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
+        behind = (vertices[a, 2] < NEAR) + (vertices[b, 2] < NEAR) + (vertices[c, 2] < NEAR)
+        if behind == 0:
+            _triangle(p, a, b, c, inverse_depth, light)
+        elif behind < 3:
+            # Cut the triangle at the near plane (Sutherland and Hodgman): three or four corners are left.
+            corners = 0
+            for k in range(3):
+                i, j = faces[f, k], faces[f, (k + 1) % 3]
+                zi, zj = vertices[i, 2], vertices[j, 2]
+                if zi >= NEAR:
+                    cut[corners] = p[i]
+                    corners += 1
+                if (zi >= NEAR) != (zj >= NEAR):
+                    t = (NEAR - zi) / (zj - zi)
+                    cut[corners, 0] = (vertices[i, 0] + t * (vertices[j, 0] - vertices[i, 0])) / NEAR * focal + cx
+                    cut[corners, 1] = (vertices[i, 1] + t * (vertices[j, 1] - vertices[i, 1])) / NEAR * focal + cy
+                    cut[corners, 2] = 1 / NEAR
+                    cut[corners, 3] = brightness[i] + t * (brightness[j] - brightness[i])
+                    corners += 1
+            for k in range(1, corners - 1):
+                _triangle(cut, 0, k, k + 1, inverse_depth, light)
