@@ -218,20 +218,20 @@ class Chain:
         variant = self.params.compose.variant
         if variant == "mesh_on_real":
             return Plate(frames, cover & False, np.zeros(len(frames), np.float32)), nothing
+        region = self._region(frames, cover, tally)
         with tally.timed("verify"):
-            doubts = self.models.verifier.originals(frames, self._region(frames, cover))
+            doubts = self.models.verifier.originals(frames, region)
         if doubts:
-            tally.doubts.update(f"original/{d.kind}/{d.source}" for d in doubts)
             cover = add_doubts(cover, doubts, self.params.verify.spread)
+            region = self._region(frames, cover, tally)
         if variant not in PAINTED:
-            tally.remasked += bool(doubts)
-            return Plate(frames, cover, np.zeros(len(frames), np.float32)), nothing
-        plate, left = self._fill(frames, cover, tally)
+            self._count(doubts, tally)
+            return Plate(frames, region, np.zeros(len(frames), np.float32)), nothing
+        plate, left = self._fill(frames, region, cover, tally)
+        self._count(doubts + left, tally)
         if left:
-            tally.doubts.update(f"plate/{d.kind}/{d.source}" for d in left)
             cover = add_doubts(cover, left, self.params.verify.spread)
-            plate, left = self._fill(frames, cover, tally)
-        tally.remasked += bool(tally.doubts)
+            plate, left = self._fill(frames, self._region(frames, cover, tally), cover, tally)
         left = [d for d in left if window.start <= d.frame < window.stop]
         if left and self.params.verify.on_doubt == "quarantine":
             seen = Counter(f"{d.kind} by {d.source}" for d in left)
@@ -242,16 +242,24 @@ class Chain:
             black[max(0, d.frame - self.params.verify.spread) : d.frame + self.params.verify.spread + 1] = True
         return plate, black
 
-    def _region(self, frames: np.ndarray, cover: np.ndarray) -> np.ndarray:
-        """What is painted out: the plate's region, or the cover itself for the classical variants."""
-        if self.params.compose.variant in PAINTED:
-            return paint_region(frames, cover, self.params.region)
-        return cover
+    @staticmethod
+    def _count(doubts: list[Doubt], tally: Tally) -> None:
+        tally.doubts.update(f"{d.where}/{d.kind}/{d.source}" for d in doubts)
+        tally.remasked += bool(doubts)
 
-    def _fill(self, frames: np.ndarray, cover: np.ndarray, tally: Tally) -> tuple[Plate, list[Doubt]]:
+    def _region(self, frames: np.ndarray, cover: np.ndarray, tally: Tally) -> np.ndarray:
+        """What is painted out: the plate's region, or the cover itself for the classical variants."""
+        if self.params.compose.variant not in PAINTED:
+            return cover
+        with tally.timed("inpaint"):
+            return paint_region(frames, cover, self.params.region)
+
+    def _fill(
+        self, frames: np.ndarray, region: np.ndarray, cover: np.ndarray, tally: Tally
+    ) -> tuple[Plate, list[Doubt]]:
         """A plate and who is still on it."""
         with tally.timed("inpaint"):
-            plate = self.models.inpainter.fill(frames, self._region(frames, cover), cover)
+            plate = self.models.inpainter.fill(frames, region, cover)
         with tally.timed("verify"):
             return plate, self.models.verifier.plates(plate.frames, plate.region)
 
