@@ -4,12 +4,12 @@ import numpy as np
 
 from m2m.augment.render.jit import jit
 
-AMBIENT, KEY, FILL = 0.34, 0.52, 0.20
+AMBIENT, KEY, FILL = 0.24, 0.62, 0.20
 """How much of the light is everywhere, from the key light, from the fill light."""
 KEY_FROM = np.array([-0.45, -0.70, -0.55])
 FILL_FROM = np.array([0.75, -0.05, -0.65])
 """Where the lights are, camera space: the key above and left of the camera, the fill to the right."""
-WRAP = 0.35
+WRAP = 0.25
 """How far light reaches around the body, as from a large lamp; 0 is a lamp without size."""
 
 
