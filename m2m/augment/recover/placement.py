@@ -1,0 +1,46 @@
+"""Where an upright body stands, judged by a person's box alone."""
+
+import numpy as np
+
+from m2m.augment.bodies import Camera
+from m2m.augment.recover import skeleton as sk
+from m2m.augment.recover.skeleton import Skeleton
+from m2m.augment.recover.translation import NEAREST
+
+CROWN = 0.14
+"""From the eyeballs to the top of the head, metres."""
+SOLE = 0.07
+"""From the ankle joint to the sole, metres."""
+BREADTH = 0.52
+"""Across shoulders and upper arms, metres."""
+STANDING = 1.5
+"""A box at least this much higher than wide may hold a standing body."""
+
+
+def cut_off(boxes: np.ndarray, camera: Camera) -> bool:
+    """Whether most boxes of a track hold head and shoulders only: they reach the lower border or are not high."""
+    high = boxes[:, 3] - boxes[:, 1] >= STANDING * (boxes[:, 2] - boxes[:, 0])
+    return bool(np.mean((boxes[:, 3] > 0.98 * camera.height) | ~high) > 0.5)
+
+
+def from_boxes(skeleton: Skeleton, boxes: np.ndarray, camera: Camera, bust: bool) -> np.ndarray:
+    """Translations of an upright body that fills the boxes.
+
+    Args:
+        skeleton: The body's rest joints.
+        boxes: (T, 4) x0, y0, x1, y1 in pixels.
+        camera: The camera.
+        bust: The boxes hold head and shoulders: their width gives the distance and their top the head. Otherwise they
+            hold a standing body and their height gives the distance.
+
+    Returns:
+        (T, 3) metres: positions of the root joint.
+    """
+    eyes = skeleton.rest[list(sk.EYES)].mean(0)[1] - skeleton.rest[sk.PELVIS][1]
+    ankles = skeleton.rest[list(sk.ANKLES)].mean(0)[1] - skeleton.rest[sk.PELVIS][1]
+    crown, height = eyes + CROWN, eyes + CROWN - ankles + SOLE
+    wide, high = np.maximum(boxes[:, 2] - boxes[:, 0], 1), np.maximum(boxes[:, 3] - boxes[:, 1], 1)
+    z = np.maximum(camera.focal * (BREADTH / wide if bust else height / high), NEAREST)
+    x = ((boxes[:, 0] + boxes[:, 2]) / 2 - camera.cx) * z / camera.focal
+    y = (boxes[:, 1] - camera.cy) * z / camera.focal + crown
+    return np.stack([x, y, z], -1)

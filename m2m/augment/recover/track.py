@@ -1,0 +1,204 @@
+"""One person along a track: from landmarks and boxes to a smooth body."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import median_filter
+
+from m2m.augment.bodies import Camera
+from m2m.augment.people import Person
+from m2m.augment.recover import skeleton as sk
+from m2m.augment.recover.fit import Target, refine
+from m2m.augment.recover.kinematics import FACING, limits, neutral, smoothstep, solve
+from m2m.augment.recover.params import RecoverParams
+from m2m.augment.recover.placement import cut_off, from_boxes
+from m2m.augment.recover.sides import choose
+from m2m.augment.recover.skeleton import MIRROR, Skeleton
+from m2m.augment.recover.smoothing import despike, smooth, smooth_rotations
+from m2m.augment.recover.translation import NEAREST, translation
+
+HIDDEN = 0.15
+"""What a landmark counts that is in the picture but hidden."""
+SPIKE_2D, SPIKE_3D = 0.12, 0.15
+"""How far a landmark may stand out from the median of five frames: share of the person's extent, and metres."""
+FILL = 8.0
+"""Standard deviation of the Gaussian that bridges gaps, frames."""
+SMOOTH_BOX = 4.0
+
+
+@dataclass(frozen=True)
+class Motion:
+    """A body along a track.
+
+    Attributes:
+        first: Frame of the window at which it begins.
+        local: (T, 55, 3, 3) local rotations.
+        transl: (T, 3) metres.
+        drawn: (T,) bool, frames in which there is a body.
+    """
+
+    first: int
+    local: np.ndarray
+    transl: np.ndarray
+    drawn: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """Landmarks of the n frames that have them, sides in order, outliers replaced."""
+
+    at: np.ndarray  # (n,) frames from the track's first
+    image: np.ndarray  # (n, 33, 2)
+    world: np.ndarray  # (n, 33, 3)
+    trust: np.ndarray  # (n, 33)
+    extent: np.ndarray  # (n,)
+
+
+def trusted(image: np.ndarray, visibility: np.ndarray, presence: np.ndarray, camera: Camera) -> np.ndarray:
+    """How far landmarks are to be believed, in [0, 1]: hidden ones a little, those outside the picture not at all."""
+    edge = 0.03 * np.array([camera.width, camera.height])
+    inside = ((image > -edge) & (image < np.array([camera.width, camera.height]) + edge)).all(-1)
+    shown = HIDDEN + (1 - HIDDEN) * smoothstep(visibility, 0.2, 0.6)
+    return shown * inside * smoothstep(presence, 0.2, 0.6)
+
+
+def extents(image: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """(T,) pixels: the longer side of the box of the landmarks that weigh at least a half."""
+    good = (weight >= 0.5)[..., None]
+    low, high = np.where(good, image, np.inf).min(1), np.where(good, image, -np.inf).max(1)
+    size = (high - low).max(-1)
+    return np.where(np.isfinite(size), np.maximum(size, 8.0), 8.0)
+
+
+def _gather(frames: np.ndarray, people: list[Person], camera: Camera) -> _Seen:
+    marks = [p.landmarks for p in people if p.landmarks is not None]
+    at = np.array([f for f, p in zip(frames, people, strict=True) if p.landmarks is not None]) - frames[0]
+    image = np.array([m.image for m in marks], np.float64)
+    world = np.array([m.world for m in marks], np.float64)
+    trust = trusted(image, np.array([m.visibility for m in marks]), np.array([m.presence for m in marks]), camera)
+    reading = choose(world, at)
+    other = reading > 0
+    image[other], world[other], trust[other] = image[other][:, MIRROR], world[other][:, MIRROR], trust[other][:, MIRROR]
+    world[reading == 2, :, 2] *= -1
+    extent = extents(image, trust)
+    image, out = despike(image, SPIKE_2D * extent[:, None])
+    trust = np.where(out, np.minimum(trust, HIDDEN), trust)
+    world, _ = despike(world, SPIKE_3D)
+    return _Seen(at, image, world, trust, extent)
+
+
+def _spread(values: np.ndarray, at: np.ndarray, length: int) -> np.ndarray:
+    """Values of some frames laid into all, 0 elsewhere."""
+    out = np.zeros((length, *values.shape[1:]))
+    out[at] = values
+    return out
+
+
+def _anchor(seen: _Seen, world: np.ndarray, camera: Camera) -> np.ndarray:
+    """Points whose x, y are those of the picture and whose z is the world landmarks' (n, 33, 3)."""
+    w = seen.trust[..., None] + 1e-6
+    u, x = seen.image, world[..., :2]
+    u0, x0 = (
+        u - (w * u).sum(1, keepdims=True) / w.sum(1, keepdims=True),
+        x - (w * x).sum(1, keepdims=True) / w.sum(1, keepdims=True),
+    )
+    scale = (w * u0 * x0).sum((1, 2)) / np.maximum((w * x0 * x0).sum((1, 2)), 1e-9)
+    depth = camera.focal / np.maximum(scale, camera.focal / 100)
+    z = np.maximum(depth[:, None] + world[..., 2], NEAREST)
+    return np.concatenate([(u - [camera.cx, camera.cy]) / camera.focal * z[..., None], z[..., None]], -1)
+
+
+def _drawn(at: np.ndarray, length: int, max_gap: int) -> np.ndarray:
+    """Frames of a track that has a person `at` some: gaps up to `max_gap` are bridged."""
+    drawn = np.zeros(length, bool)
+    drawn[at] = True
+    for a, b in zip(at[:-1], at[1:], strict=True):
+        if b - a - 1 <= max_gap:
+            drawn[a:b] = True
+    return drawn
+
+
+def recover_track(
+    skeleton: Skeleton, frames: np.ndarray, people: list[Person], camera: Camera, params: RecoverParams
+) -> Motion:
+    """The body of one track.
+
+    Frames with a box but no landmarks keep the pose for a moment, then come to rest, and follow the box.
+
+    Args:
+        skeleton: The body's rest joints.
+        frames: (N,) increasing frame numbers at which the person was found.
+        people: The person in those frames.
+        camera: The camera.
+        params: How smooth.
+    """
+    length = int(frames[-1] - frames[0]) + 1
+    at = frames - frames[0]
+    boxes = np.array([p.box for p in people], np.float64)
+    bust = cut_off(boxes, camera)
+    steady = median_filter(boxes, size=(5, 1), mode="nearest")
+    steady = smooth(_spread(steady, at, length), _spread(np.ones(len(at)), at, length), SMOOTH_BOX, FILL)
+    standing = from_boxes(skeleton, steady, camera, bust)
+    drawn = _drawn(at, length, params.max_gap)
+    if all(p.landmarks is None for p in people):
+        local = np.repeat(neutral(skeleton), length, 0)
+        return Motion(int(frames[0]), local, standing, drawn)
+    seen = _gather(frames, people, camera)
+    local, transl = _pose(skeleton, seen, standing, length, camera, params)
+    return Motion(int(frames[0]), local, transl, drawn)
+
+
+def _pose(
+    skeleton: Skeleton, seen: _Seen, standing: np.ndarray, length: int, camera: Camera, params: RecoverParams
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rotations and translations in all frames of a track that has landmarks in some."""
+    at = seen.at
+    here = _spread(np.ones(len(at)), at, length)
+    nearest_seen = at[np.abs(at[None] - np.arange(length)[:, None]).argmin(1)]
+    compact = np.searchsorted(at, nearest_seen)
+
+    trust = _spread(seen.trust, at, length)
+    world = seen.world.copy()
+    world[..., 2] = smooth(_spread(world[..., 2], at, length), trust + 1e-3 * here[:, None], params.smooth_depth, FILL)[
+        at
+    ]
+    local, share = solve(skeleton, _anchor(seen, world, camera), seen.trust)
+    local, share = local[compact], share[compact] * here[:, None]
+    # Joints that landmarks do not drive are at rest always, whatever is seen.
+    rest = neutral(skeleton, skeleton.forward(local)[0])
+    rest[:, 0] = FACING
+    local = smooth_rotations(local, share, rest, params.smooth_pose, FILL)
+
+    joints = [mark for _, _, mark, _ in skeleton.points]
+    strength = np.array([w for _, _, _, w in skeleton.points])
+    raw = _spread(seen.image[:, joints], at, length)
+    raw_weight = _spread(seen.trust[:, joints], at, length)
+    marks = smooth(raw, raw_weight + 1e-6 * here[:, None], params.smooth_points, FILL)
+    weight = raw_weight * strength
+    extent = smooth(_spread(seen.extent, at, length)[:, None], here, params.smooth_distance, FILL)[:, 0]
+
+    def place(local: np.ndarray, transl: np.ndarray) -> np.ndarray:
+        """Distances smoothed, and gaps filled from the boxes."""
+        ratio = np.log(transl[at, 2] / standing[at, 2])
+        ratio = median_filter(ratio, size=5, mode="nearest")
+        amount = weight[at].sum(1)
+        ratio = smooth(_spread(ratio, at, length)[:, None], _spread(amount, at, length), params.smooth_distance, FILL)
+        z = standing[:, 2] * np.exp(ratio[:, 0])
+        off = transl[at, :2] / transl[at, 2:] - standing[at, :2] / standing[at, 2:]
+        off = smooth(_spread(off, at, length), _spread(amount, at, length), 0.5, FILL)
+        return np.concatenate([(off + standing[:, :2] / standing[:, 2:]) * z[:, None], z[:, None]], 1)
+
+    turned, where = skeleton.forward(local)
+    points = skeleton.posed(turned, where)
+    transl = standing.copy()
+    transl[at] = translation(points[at], marks[at], weight[at], camera)
+    transl = place(local, transl)
+    for sigma in (0.12, 0.01):
+        if params.fit_rounds:
+            target = Target(marks, weight, extent, transl[:, 2], sigma)
+            local, transl = refine(skeleton, local, transl, target, camera, params.fit_rounds)
+            local = limits(skeleton, local)
+        if sigma > 0.1:
+            local = smooth_rotations(local, np.maximum(share, 1e-2), rest, params.smooth_pose / 2, FILL)
+            transl = place(local, transl)
+    return local, transl
