@@ -1,0 +1,191 @@
+"""Clips: one short video of a simple action with everything about it known."""
+
+import zlib
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from typing import Literal
+
+import numpy as np
+
+from m2m.augment.bodies import BodyModel, Camera, FrameBodies
+from m2m.augment.body import BodyParams, make_body
+from m2m.errors import InputError
+from m2m.studio.actions import ACTIONS, Manner
+from m2m.studio.backgrounds import CAMERAS, SCENES, make_background
+from m2m.studio.draw import Light
+from m2m.studio.person import dress
+from m2m.studio.scene import Place, Shot, draw_frame, stage
+
+GENDERS: tuple[Literal["neutral", "male", "female"], ...] = ("neutral", "male", "female")
+REACH = 0.3
+"""How far raised arms and hops reach above the crown, as a share of the height."""
+
+
+@dataclass(frozen=True)
+class ClipSpec:
+    """What a clip shows. What is None is drawn by chance from label and seed.
+
+    Attributes:
+        label: The action, a key of ACTIONS.
+        seed: Same spec, same bytes.
+        size: Width and height in pixels.
+        fps: Frames a second.
+        seconds: Length; the clip has round(seconds * fps) frames, at least one.
+        persons: How many do the action, 1 or 2.
+        scene: Kind of background, a key of SCENES.
+        camera: One of CAMERAS.
+        clutter: Things move in the background.
+        height: Height of the upright person in pixels at rest.
+        heading: Degrees by which the person is turned to the left from facing the camera.
+        enter: Walkers come into the picture and leave it; only for `walk`.
+        cut: Two shots with other people and another scene, cut in the middle.
+    """
+
+    label: str
+    seed: int = 0
+    size: tuple[int, int] = (432, 240)
+    fps: Fraction = Fraction(24)
+    seconds: float = 3.0
+    persons: int = 1
+    scene: str | None = None
+    camera: str | None = None
+    clutter: bool | None = None
+    height: float | None = None
+    heading: float | None = None
+    enter: bool = False
+    cut: bool = False
+
+    @property
+    def frames(self) -> int:
+        """Number of frames."""
+        return max(1, round(self.seconds * self.fps))
+
+
+@dataclass(frozen=True)
+class StudioClip:
+    """A drawn clip and its truth.
+
+    Attributes:
+        spec: What was asked for.
+        frames: (T, H, W, 3) uint8 RGB.
+        plates: (T, H, W, 3) uint8 RGB, the same without people.
+        person_masks: (T, P, H, W) bool, visible pixels of each person (half covered or more).
+        bodies: T entries: SMPL-X poses of the people in the picture.
+        camera: The camera of all frames.
+        cuts: Indices of frames that begin a new shot, without 0.
+        static: All plates are the same picture.
+    """
+
+    spec: ClipSpec
+    frames: np.ndarray
+    plates: np.ndarray
+    person_masks: np.ndarray
+    bodies: list[FrameBodies]
+    camera: Camera
+    cuts: tuple[int, ...]
+    static: bool
+
+    @property
+    def label(self) -> str:
+        """The action."""
+        return self.spec.label
+
+    @property
+    def fps(self) -> Fraction:
+        """Frames a second."""
+        return self.spec.fps
+
+    @property
+    def masks(self) -> np.ndarray:
+        """(T, H, W) bool, the people's masks united."""
+        return np.any(self.person_masks, axis=1, keepdims=False)
+
+
+def draw_clip(spec: ClipSpec) -> StudioClip:
+    """Draws a clip.
+
+    Raises:
+        InputError: The spec asks for what the studio does not have.
+    """
+    _check(spec)
+    rng = np.random.default_rng([zlib.crc32(spec.label.encode()), spec.seed])
+    count = spec.frames
+    middle = count // 2
+    ranges = [(0, middle), (middle, count)] if spec.cut and middle else [(0, count)]
+    camera = Camera.default(*spec.size)
+    shots = [_shot(spec, camera, np.arange(a, b) / float(spec.fps), rng) for a, b in ranges]
+    drawn = [draw_frame(shot, i) for shot, (a, b) in zip(shots, ranges, strict=True) for i in range(b - a)]
+    frames, plates, masks, bodies = zip(*drawn, strict=True)
+    return StudioClip(
+        spec=spec,
+        frames=np.stack(frames),
+        plates=np.stack(plates),
+        person_masks=np.stack(masks),
+        bodies=list(bodies),
+        camera=camera,
+        cuts=tuple(a for a, _ in ranges[1:]),
+        static=len(shots) == 1 and shots[0].background.static,
+    )
+
+
+@cache
+def _body(build: int) -> BodyModel:
+    return make_body(BodyParams(gender=GENDERS[build]))
+
+
+def _check(spec: ClipSpec) -> None:
+    if spec.label not in ACTIONS:
+        raise InputError(f"the studio has no action {spec.label!r}", f"known: {', '.join(ACTIONS)}")
+    if spec.persons not in (1, 2):
+        raise InputError(f"the studio draws 1 or 2 persons, not {spec.persons}")
+    if min(spec.size) < 64 or spec.size[0] % 2 or spec.size[1] % 2:
+        raise InputError(f"the studio draws even sizes of at least 64x64, not {spec.size[0]}x{spec.size[1]}")
+    if spec.fps <= 0 or spec.seconds <= 0:
+        raise InputError(f"a clip needs a positive length and frame rate, not {spec.seconds} s at {spec.fps}")
+    if spec.enter and spec.label != "walk":
+        raise InputError(f"enter is only for walk, not for {spec.label}")
+
+
+def _shot(spec: ClipSpec, camera: Camera, seconds: np.ndarray, rng: np.random.Generator) -> Shot:
+    kind = spec.scene or str(rng.choice(list(SCENES)))
+    movement = spec.camera or str(rng.choice(CAMERAS, p=[0.55, 0.15, 0.15, 0.15]))
+    clutter = bool(rng.uniform() < 0.25) if spec.clutter is None else spec.clutter
+    background = make_background(rng, kind, movement, clutter, spec.size, seconds)
+    direction = np.array([rng.uniform(-0.8, 0.8), -rng.uniform(0.4, 1.0), -rng.uniform(0.5, 1.0)])
+    light = Light(direction / np.linalg.norm(direction), float(rng.uniform(0.45, 0.65)))
+    actors = []
+    for index in range(spec.persons):
+        body = _body(int(rng.integers(len(GENDERS))))
+        manner = Manner.draw(rng)
+        place = _place(spec, index, background.floor, background.view, rng)
+        actors.append(stage(dress(body, rng), spec.label, manner, place, camera, background.view, seconds))
+    return Shot(background, camera, light, tuple(actors))
+
+
+def _place(spec: ClipSpec, index: int, floor: float, view: np.ndarray, rng: np.random.Generator) -> Place:
+    """A place in which the person stays in the picture while the camera moves."""
+    width, height = spec.size
+    walks = spec.label == "walk"
+    zoom = float(view[:, 2].max())
+    tall = spec.height or float(rng.uniform(60, 200)) * height / 240
+    tall = min(tall, 0.92 * height / zoom)
+    if walks and not spec.enter:
+        tall = min(tall, 0.5 * height)  # or a few steps lead out of the picture
+    side = rng.choice([-1, 1])
+    heading = side * rng.uniform(50, 90) if walks else rng.normal(0, 30)
+    if spec.heading is not None:
+        heading = spec.heading
+    lowest = height / 2 + (height / 2 - 3 - np.abs(view[:, 1]).max()) / zoom
+    feet = max(height / 2 + tall * rng.uniform(0.45, 0.6), floor + 0.03 * height, tall * (1 + REACH))
+    # Where raised arms do not fit, they are cut rather than the feet.
+    feet = min(feet, lowest)
+    half = 0.5 if walks and not spec.enter else 0.5 - 0.6 * tall / width
+    low, high = width * (0.5 - half) - view[:, 0].min(), width * (0.5 + half) - view[:, 0].max()
+    if walks and not spec.enter:
+        low = high = width / 2
+    if spec.persons == 2:
+        middle = (low + high) / 2
+        low, high = ((low, middle - 0.2 * tall), (middle + 0.2 * tall, high))[index]
+    x = rng.uniform(min(low, high), max(low, high))
+    return Place(float(x), float(feet), float(tall), float(np.radians(heading)))

@@ -1,0 +1,151 @@
+"""A small labelled data set of drawn clips, with the truth in a hidden folder beside them."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from m2m.augment.bodies import N_JOINTS
+from m2m.errors import InputError
+from m2m.studio.actions import ACTIONS
+from m2m.studio.clip import ClipSpec, StudioClip, draw_clip
+from m2m.video import Writer
+
+TRUTH = ".truth"
+"""Hidden folder of the truth: M2M reads only videos that are not hidden."""
+
+
+@dataclass(frozen=True)
+class StudioParams:
+    """What data set the studio draws.
+
+    Attributes:
+        classes: How many actions, the first of `ACTIONS`.
+        clips: Clips an action.
+        seed: Same seed, same clips.
+        size: Width and height in pixels.
+        fps: Frames a second.
+        seconds: Length of a clip.
+        pairs: Share of clips in which two persons do the action.
+        entering: Share of walks that come into the picture and leave it.
+    """
+
+    classes: int = 6
+    clips: int = 2
+    seed: int = 0
+    size: tuple[int, int] = (432, 240)
+    fps: int = 24
+    seconds: float = 3.0
+    pairs: float = 0.15
+    entering: float = 0.3
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.classes <= len(ACTIONS):
+            raise ValueError(f"classes is 1 to {len(ACTIONS)}, not {self.classes}")
+        if self.clips < 1:
+            raise ValueError(f"clips must be 1 or more, not {self.clips}")
+        if self.seed < 0:
+            raise ValueError(f"seed must be 0 or more, not {self.seed}")
+
+
+def specs(params: StudioParams) -> dict[str, ClipSpec]:
+    """The clips of a data set by name, `class_000`; a clip does not depend on how many others there are."""
+    out = {}
+    for label in list(ACTIONS)[: params.classes]:
+        for index in range(params.clips):
+            # Drawn before the class matters, so that number of persons and class are independent.
+            rng = np.random.default_rng([params.seed, index, list(ACTIONS).index(label)])
+            out[f"{label}_{index:03d}"] = ClipSpec(
+                label=label,
+                seed=int(rng.integers(2**31)),
+                size=params.size,
+                fps=Fraction(params.fps),
+                seconds=params.seconds,
+                persons=2 if rng.uniform() < params.pairs else 1,
+                enter=bool(rng.uniform() < params.entering) and label == "walk",
+            )
+    return out
+
+
+def draw_dataset(
+    out: Path,
+    classes: int = 6,
+    clips_per_class: int = 2,
+    seed: int = 0,
+    size: tuple[int, int] = (432, 240),
+    fps: int = 24,
+    seconds: float = 3.0,
+) -> list[Path]:
+    """Draws a data set: `out/<class>/<name>.mp4`, and the truth as `write_truth` describes it under `out/.truth`.
+
+    Args:
+        out: A new or empty folder.
+        classes: How many actions, 1 to 13.
+        clips_per_class: Clips an action.
+        seed: Same seed, same clips.
+        size: Width and height in pixels, even, at least 64.
+        fps: Frames a second.
+        seconds: Length of a clip.
+
+    Returns:
+        The videos, in order of class and number.
+
+    Raises:
+        InputError: The folder is not empty, or a parameter is out of range.
+    """
+    try:
+        params = StudioParams(classes, clips_per_class, seed, size, fps, seconds)
+    except ValueError as error:
+        raise InputError(f"studio: {error}") from error
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out} is not an empty folder", "name a new one, or remove it")
+    videos = []
+    for name, spec in specs(params).items():
+        clip = draw_clip(spec)
+        write_truth(clip, out / TRUTH / spec.label, name)
+        videos.append(out / spec.label / f"{name}.mp4")
+        with Writer(videos[-1], spec.size, spec.fps) as writer:
+            for frame in clip.frames:
+                writer.write(frame)
+    return videos
+
+
+def write_truth(clip: StudioClip, folder: Path, name: str) -> None:
+    """Writes what is known about a clip.
+
+    `name.npz` holds: label, name, seed, fps (2,) numerator and denominator, cuts, camera (5,) focal, cx, cy, width,
+    height; masks (T, P, H, ceil(W / 8)) uint8, bit-packed along the rows (`np.unpackbits(masks, axis=-1, count=W)`);
+    visible (T, P) bool; poses (T, P, 55, 3) and transl (T, P, 3) float32, zero where a person is not visible.
+    The plates lie beside it: `name.png` where one picture holds for all frames, else `name.mkv` (FFV1, lossless).
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    frames, persons = clip.person_masks.shape[:2]
+    visible = np.zeros((frames, persons), bool)
+    poses = np.zeros((frames, persons, N_JOINTS, 3), np.float32)
+    transl = np.zeros((frames, persons, 3), np.float32)
+    for index, frame in enumerate(clip.bodies):
+        for body in frame.bodies:
+            visible[index, body.track] = True
+            poses[index, body.track], transl[index, body.track] = body.pose, body.transl
+    camera = clip.camera
+    np.savez_compressed(
+        folder / f"{name}.npz",
+        label=clip.label,
+        name=name,
+        seed=clip.spec.seed,
+        fps=[clip.fps.numerator, clip.fps.denominator],
+        cuts=np.array(clip.cuts, np.int64),
+        camera=[camera.focal, camera.cx, camera.cy, camera.width, camera.height],
+        masks=np.packbits(clip.person_masks, axis=-1),
+        visible=visible,
+        poses=poses,
+        transl=transl,
+    )
+    if clip.static:
+        cv2.imwrite(str(folder / f"{name}.png"), clip.plates[0][..., ::-1])
+        return
+    with Writer(folder / f"{name}.mkv", clip.spec.size, clip.fps, lossless=True) as writer:
+        for plate in clip.plates:
+            writer.write(plate)
