@@ -1,242 +1,363 @@
-"""Videos: probe, read, write. FFmpeg through PyAV; every frame is accounted for."""
+"""Video files: probe, read, write.
 
-import contextlib
+A file is refused rather than shortened: reading ends with an error where decoding stops early or less is found than the
+container announces. Pixels are taken as they are stored: rotation is applied, a sample aspect ratio other than 1 is not
+(340x256 pixels of 64:51 stay 340x256), and nothing is deinterlaced.
+"""
+
 import errno
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import av
-import av.error
 import cv2
 import numpy as np
+from av.codec.context import Flags
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.reformatter import Colorspace, Interpolation
 
-from m2m.errors import InfrastructureError, InputError, QuarantineError
+from m2m.errors import QuarantineError
+from m2m.files import DISK_ERRORS, commit, disk_error, disk_errors, temporary
 
-PICTURES = ("image2", "_pipe", "gif", "ico", "webp", "mjpeg")
-"""Container names of pictures: a photograph named .mp4 opens as a video of one frame."""
+SUFFIXES = frozenset(
+    f".{name}" for name in "3gp asf avi flv m2ts m4v mkv mov mp4 mpeg mpg mts ogv ts vob webm wmv".split(" ")
+)
+"""Suffixes by which files are taken for videos, in lower case."""
+
+# Containers of moving pictures. Pictures and play lists are not among them: a JPEG named .mp4 would open as a video of
+# one frame, and a play list could make the reader open other files.
+CONTAINERS = "avi,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpeg,mpegts,flv,asf,ogg"
+
+# Without these, colours come out up to 2.4 levels too dark, and other bytes on other CPUs.
+EXACT = int(Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.BITEXACT)
+BT709, UNSPECIFIED, BT601 = 1, 2, 6
+LIMITED = 1
+
+PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
+
+TOLERANCE = Fraction(1, 50)
+"""Share of a video that may be missing against what its container announces."""
 
 
 @dataclass(frozen=True)
 class VideoParams:
-    """How clips are encoded.
+    """How clips are encoded with H.264.
 
     Attributes:
-        codec: `libx264`, or `ffv1` (lossless, in Matroska).
-        crf: x264's constant rate factor, 0 to 51, smaller is better.
-        preset: x264's preset.
-        threads: Encoder threads; the bytes depend on it, so it is fixed.
+        crf: Constant rate factor of x264, 0 (lossless) to 51.
+        preset: Preset of x264.
+        threads: Threads of the encoder; other numbers give other bytes.
     """
 
-    codec: str = "libx264"
     crf: int = 18
     preset: str = "medium"
     threads: int = 2
 
     def __post_init__(self) -> None:
-        if self.codec not in ("libx264", "ffv1"):
-            raise ValueError(f"codec is libx264 or ffv1, not {self.codec!r}")
         if not 0 <= self.crf <= 51:
             raise ValueError(f"crf is 0 to 51, not {self.crf}")
-        if self.threads < 1:
-            raise ValueError(f"threads must be 1 or more, not {self.threads}")
+        if self.preset not in PRESETS:
+            raise ValueError(f"preset is one of {', '.join(PRESETS)}, not {self.preset!r}")
+        if not 1 <= self.threads <= 64:
+            raise ValueError(f"threads is 1 to 64, not {self.threads}")
 
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a file says of its video.
+    """What a video file is.
 
     Attributes:
-        width: Pixels, after rotation.
-        height: Pixels, after rotation.
-        fps: Frames per second, exact; the average where the rate varies.
-        time_base: Unit of the file's time stamps, seconds.
-        frames: Announced number of frames, 0 where the file does not say.
-        rotation: Degrees counter-clockwise to apply: 0, 90, 180 or 270.
-        audio: Whether there is sound.
-        variable: Whether time stamps do not follow one rate.
-        codec: Name of the codec.
+        width: Width in pixels after rotation; the sample aspect ratio is not applied.
+        height: Height in pixels after rotation.
+        fps: Frames a second; the average where it varies.
+        time_base: Seconds a tick of the time stamps where the frame rate varies; None where it is constant.
+        n_frames: Frames that were decoded; None where that was not asked for.
+        duration: Seconds from the first frame to the end of the last.
+        rotation: Degrees counterclockwise by which the stored picture is turned to be shown: 0, 90, 180 or 270.
+        has_audio: Whether there is a sound track.
         container: FFmpeg's name of the container.
+        codec: FFmpeg's name of the decoder.
     """
 
     width: int
     height: int
     fps: Fraction
-    time_base: Fraction
-    frames: int
+    time_base: Fraction | None
+    n_frames: int | None
+    duration: Fraction
     rotation: int
-    audio: bool
-    variable: bool
-    codec: str
+    has_audio: bool
     container: str
+    codec: str
+
+    @property
+    def variable(self) -> bool:
+        """Whether the frame rate varies."""
+        return self.time_base is not None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Frame:
     """One decoded frame.
 
     Attributes:
         image: (H, W, 3) uint8 RGB.
-        seconds: Presentation time from the first frame, exact.
+        index: Its number from 0.
+        pts: Seconds from the first frame, exact.
+        corrupt: Whether the decoder says that it had to make up part of the picture.
     """
 
     image: np.ndarray
-    seconds: Fraction
+    index: int
+    pts: Fraction
+    corrupt: bool
 
 
-def _open(path: Path) -> tuple["av.container.InputContainer", "av.VideoStream"]:
-    """Opens a file that holds a video, or says why it is none."""
-    if not path.exists():
-        raise InputError(f"{path} does not exist")
-    if path.stat().st_size == 0:
-        raise QuarantineError("unreadable", f"{path.name} is empty (0 bytes)")
-    try:
-        container = av.open(str(path), metadata_errors="ignore")
-    except (av.error.FFmpegError, ValueError) as error:
-        raise QuarantineError("unreadable", f"{path.name} is not a video: {_words(error)}") from error
-    name = container.format.name
-    streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
-    problem = None
-    if any(p in name for p in PICTURES):
-        problem = f"is a picture ({name}), not a video"
-    elif not streams and container.streams.audio:
-        problem = "holds sound and no video"
-    elif not streams:
-        problem = f"holds no video ({name})"
-    if problem:
-        container.close()
-        raise QuarantineError("unreadable", f"{path.name} {problem}")
-    stream = streams[0]
-    # One thread: with more, what is concealed in a damaged stream would depend on timing.
-    stream.codec_context.thread_count = 1
-    return container, stream
-
-
-def _words(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
-
-
-def probe(path: Path) -> VideoInfo:
-    """Reads what a file says of its video; the packets are counted, one frame is decoded.
-
-    Raises:
-        InputError: The file does not exist.
-        QuarantineError: `unreadable`: it is not a video, or nothing in it can be decoded.
-    """
-    container, stream = _open(path)
-    with container:
-        try:
-            times = sorted(p.pts for p in container.demux(stream) if p.size and p.pts is not None)
-            container.seek(0)
-            first = next(container.decode(stream))
-        except StopIteration:
-            raise QuarantineError("unreadable", f"{path.name} holds no frame that can be decoded") from None
-        except av.error.FFmpegError as error:
-            raise QuarantineError("unreadable", f"{path.name} cannot be decoded: {_words(error)}") from error
-        rate = stream.average_rate or stream.guessed_rate or stream.base_rate
-        if not rate:
-            raise QuarantineError("unreadable", f"{path.name} has no frame rate")
-        fps, base = Fraction(rate), Fraction(stream.time_base)
-        turned = first.rotation % 180 == 90
-        announced = stream.frames or (round(float(stream.duration * base * fps)) if stream.duration else 0)
-        return VideoInfo(
-            width=first.height if turned else first.width,
-            height=first.width if turned else first.height,
-            fps=fps,
-            time_base=base,
-            frames=announced,
-            rotation=first.rotation % 360,
-            audio=bool(container.streams.audio),
-            variable=_varies(times, base, fps),
-            codec=stream.codec_context.name,
-            container=container.format.name,
-        )
-
-
-def _varies(times: list[int], base: Fraction, fps: Fraction) -> bool:
-    """Whether time stamps leave the grid of one rate by more than rounding to the time base."""
-    if len(times) < 3:
-        return False
-    step = float(1 / (fps * base))
-    gaps = np.diff(times)
-    return bool(np.abs(gaps - step).max() > max(1.01, 0.1 * step))
-
-
-def even_size(info: VideoInfo) -> tuple[int, int]:
-    """The source's width and height with an odd last column or row cut off, as yuv420p needs."""
-    return info.width // 2 * 2, info.height // 2 * 2
-
-
-def read(path: Path, size: tuple[int, int] | None = None) -> Iterator[Frame]:
-    """Decodes a video, one frame in memory at a time, rotation applied.
+def probe(path: Path, *, count: bool = False) -> VideoInfo:
+    """Looks at a file: all packets, and the first frame.
 
     Args:
         path: The file.
-        size: Width and height to resize to; None: the source's, cut to even.
-
-    Yields:
-        Every frame in order.
+        count: Decode all of it and say how many frames there are.
 
     Raises:
-        InputError: The file does not exist.
-        QuarantineError: `unreadable`: not a video, decoding stopped with an error, or fewer frames came out than the
-            file announces (two frames or 2 % are forgiven: some writers count one too many).
+        QuarantineError: `unreadable`: not a video, without a frame that can be decoded, or shorter than announced; with
+            `count` also whatever `read` refuses.
     """
-    info = probe(path)
-    container, stream = _open(path)
-    count, first = 0, None
-    with container:
-        try:
-            for decoded in container.decode(stream):
-                if first is None:
-                    first = decoded.pts
-                stamp = Fraction(count) / info.fps
-                if info.variable and decoded.pts is not None and first is not None:
-                    stamp = (decoded.pts - first) * info.time_base
-                yield Frame(_image(decoded, size), stamp)
-                count += 1
-        except av.error.FFmpegError as error:
-            raise QuarantineError("unreadable", f"{path.name}: decoding stopped at frame {count}: {_words(error)}") from error
-    missing = info.frames - count
-    if missing > max(2, 0.02 * info.frames):
-        raise QuarantineError("unreadable", f"{path.name} announces {info.frames} frames and holds {count}: truncated?")
+    info = _look(path)
+    return replace(info, n_frames=sum(1 for _ in _whole(path, info))) if count else info
 
 
-def _image(frame: av.VideoFrame, size: tuple[int, int] | None) -> np.ndarray:
-    matrix = "ITU709" if frame.colorspace == 1 or (frame.colorspace == 2 and frame.height >= 720) else "ITU601"
-    image = frame.reformat(format="rgb24", src_colorspace=matrix).to_ndarray()
-    if frame.rotation:
-        image = np.rot90(image, round(frame.rotation / 90))
-    height, width = image.shape[:2]
+def read(path: Path, size: tuple[int, int] | None = None) -> Iterator[Frame]:
+    """Decodes a file, one frame in memory at a time.
+
+    Args:
+        path: The file.
+        size: (width, height) to resize to, without regard to the shape of the picture. None: the size of the source,
+            less one row or column where that is odd, because H.264 needs even sides.
+
+    Yields:
+        Frames in order of presentation.
+
+    Raises:
+        QuarantineError: `unreadable`: as for `probe`; or decoding stops with an error or before the announced end.
+            Frames before the fault have been delivered by then: drop what came of them.
+    """
+    info = _look(path)
     if size is None:
-        image = image[: height // 2 * 2, : width // 2 * 2]
-    elif (width, height) != size:
-        shrinks = width > size[0] or height > size[1]
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    return np.ascontiguousarray(image)
+        size = (info.width - info.width % 2, info.height - info.height % 2)
+        if min(size) < 2:
+            raise unreadable(path, f"the picture is only {info.width}x{info.height} pixels")
+    for index, (frame, pts) in enumerate(_whole(path, info)):
+        yield Frame(_picture(frame, size), index, pts, frame.is_corrupt)
+
+
+def unreadable(path: Path, why: str, **evidence: object) -> QuarantineError:
+    """The error for a file that cannot be read whole."""
+    return QuarantineError("unreadable", f"{path.name!r} cannot be used: {why}", evidence)
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[tuple[InputContainer, av.VideoStream]]:
+    if not path.is_file():
+        raise unreadable(path, "there is no such file")
+    if path.stat().st_size == 0:
+        raise unreadable(path, "the file is empty")
+    options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
+    try:
+        # With `file:` a colon in the name is not taken for a protocol.
+        container = av.open(f"file:{path.absolute()}", metadata_errors="ignore", options=options)
+    except (av.FFmpegError, OSError) as error:
+        raise unreadable(path, f"it is not a video file, or its header is broken ({error.strerror})") from error
+    with container:
+        streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+        if not streams:
+            raise unreadable(path, f"it holds no moving picture, only {len(container.streams)} other stream(s)")
+        stream = streams[0]
+        # One thread: how a decoder hides damage must not depend on timing.
+        stream.codec_context.thread_count = 1
+        stream.codec_context.thread_type = "NONE"
+        yield container, stream
+
+
+def _look(path: Path) -> VideoInfo:
+    """Reads all packets without decoding, then decodes one frame."""
+    with _open(path) as (container, stream):
+        pts: list[int | None] = []
+        own_end, any_end = 0, Fraction(0)
+        try:
+            for packet in container.demux():
+                stamp = packet.pts if packet.pts is not None else packet.dts
+                end = None if stamp is None else stamp + (packet.duration or 0)
+                if end is not None:
+                    any_end = max(any_end, end * packet.time_base)
+                if packet.stream is stream and packet.size and not packet.is_discard:
+                    pts.append(packet.pts)
+                    own_end = max(own_end, end or 0)
+        except av.FFmpegError as error:
+            raise unreadable(path, f"reading stopped after {len(pts)} pictures: {error.strerror}") from error
+        if not pts or stream.time_base is None:
+            raise unreadable(path, "it holds no picture")
+        fps, time_base = _rate(path, container, stream, pts)
+        ticks = [p for p in pts if p is not None]
+        duration = len(pts) / fps
+        if _stamped(container, pts):
+            duration = (max(ticks) - min(ticks)) * stream.time_base + 1 / fps
+        announced = _announced(container, stream, fps)
+        reached = any_end
+        if announced.own:
+            reached = max(duration, (own_end - min(ticks, default=own_end)) * stream.time_base)
+        if announced.seconds is None and container.format.name == "asf":
+            raise unreadable(path, "it announces no length, as a file that was cut off does")
+        if announced.seconds is not None and reached < announced.seconds - _slack(announced.seconds, fps):
+            raise unreadable(
+                path,
+                f"it ends after {float(reached):.2f} of the {float(announced.seconds):.2f} seconds it announces",
+                found_seconds=float(reached),
+                announced_seconds=float(announced.seconds),
+            )
+        name, codec = container.format.name, stream.codec_context.name
+        has_audio = bool(container.streams.audio)
+    frame = next(_decode(path), None)
+    if frame is None:
+        raise unreadable(path, "no picture in it can be decoded")
+    rotation = _rotation(frame)
+    width, height = (frame.height, frame.width) if rotation % 180 else (frame.width, frame.height)
+    return VideoInfo(width, height, fps, time_base, None, duration, rotation, has_audio, name, codec)
+
+
+def _stamped(container: InputContainer, pts: list[int | None]) -> bool:
+    """Whether the time stamps can be trusted. AVI has none; with B-frames FFmpeg's are in the wrong order."""
+    return container.format.name != "avi" and None not in pts and len(set(pts)) == len(pts)
+
+
+def _rate(
+    path: Path, container: InputContainer, stream: av.VideoStream, pts: list[int | None]
+) -> tuple[Fraction, Fraction | None]:
+    """Frames a second; and the time base, if the time stamps do not lie on a grid of any announced rate."""
+    rates = [Fraction(r) for r in (stream.guessed_rate, stream.average_rate, stream.base_rate) if r]
+    if not rates:
+        raise unreadable(path, "it has no frame rate")
+    if not _stamped(container, pts):
+        return rates[0], None
+    base = Fraction(stream.time_base or 1)
+    ticks = sorted(p for p in pts if p is not None)
+    steps = {b - a for a, b in pairwise(ticks)}
+    if len(steps) == 1:
+        return 1 / (steps.pop() * base), None
+    for rate in rates:
+        # Containers round time stamps to ticks: one tick of difference is no variation.
+        if all(abs((tick - ticks[0]) * base - k / rate) <= base for k, tick in enumerate(ticks)):
+            return rate, None
+    return (len(ticks) - 1) / ((ticks[-1] - ticks[0]) * base), base
+
+
+@dataclass(frozen=True)
+class _Announced:
+    """What the container promises: seconds or None, and whether of the video itself or of the longest stream."""
+
+    seconds: Fraction | None
+    own: bool
+
+
+def _announced(container: InputContainer, stream: av.VideoStream, fps: Fraction) -> _Announced:
+    base = Fraction(stream.time_base or 1)
+    if container.format.name == "avi" and stream.frames:
+        # FFmpeg shortens the duration of an AVI to what the size of the file allows; the count is left alone.
+        return _Announced(stream.frames / fps, True)
+    if stream.duration:
+        return _Announced(stream.duration * base, True)
+    if container.duration:
+        return _Announced(Fraction(container.duration, av.time_base), False)
+    return _Announced(None, False)
+
+
+def _slack(seconds: Fraction, fps: Fraction) -> Fraction:
+    """How much may be missing: real files announce a frame or two more than they hold."""
+    return max(2 / fps, seconds * TOLERANCE)
+
+
+def _decode(path: Path) -> Iterator[av.VideoFrame]:
+    index = 0
+    with _open(path) as (container, stream):
+        try:
+            for frame in container.decode(stream):
+                yield frame
+                index += 1
+        except av.FFmpegError as error:
+            raise unreadable(path, f"decoding stopped at frame {index}: {error.strerror}", frame=index) from error
+
+
+def _whole(path: Path, info: VideoInfo) -> Iterator[tuple[av.VideoFrame, Fraction]]:
+    """All frames with their seconds from the first; an error if they do not reach the end."""
+    count, pts, origin = 0, Fraction(-1), 0
+    for count, frame in enumerate(_decode(path), 1):
+        if info.time_base is None:
+            pts = (count - 1) / info.fps
+        else:
+            origin = frame.pts if count == 1 and frame.pts is not None else origin
+            previous, pts = pts, Fraction(-1) if frame.pts is None else (frame.pts - origin) * info.time_base
+            if pts <= previous:
+                raise unreadable(path, f"the time stamp of frame {count - 1} does not come after the one before it")
+        yield frame, pts
+    end = pts + 1 / info.fps
+    if end < info.duration - _slack(info.duration, info.fps):
+        text = f"only {count} frames, {float(end):.2f} of {float(info.duration):.2f} seconds, could be decoded"
+        raise unreadable(path, text, frames=count, found_seconds=float(end), announced_seconds=float(info.duration))
+
+
+def _rotation(frame: av.VideoFrame) -> int:
+    return round(frame.rotation / 90) * 90 % 360
+
+
+def _picture(frame: av.VideoFrame, size: tuple[int, int]) -> np.ndarray:
+    """RGB pixels of a frame as it is to be shown, (height, width, 3) uint8."""
+    if frame.colorspace == UNSPECIFIED and frame.height >= 720:
+        frame.colorspace = BT709  # what players take an untagged HD video for; below, FFmpeg takes BT.601 as they do
+    image = frame.to_ndarray(format="rgb24", interpolation=EXACT)
+    return resize(np.rot90(image, _rotation(frame) // 90), size)
+
+
+def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """An image (H, W, 3) at another size (width, height): areas where it shrinks, linear where it grows.
+
+    One odd row or column too many is cropped, not resampled.
+    """
+    height, width = image.shape[:2]
+    if width - size[0] in (0, 1) and height - size[1] in (0, 1):
+        return np.ascontiguousarray(image[: size[1], : size[0]])
+    smaller = (min(width, size[0]), min(height, size[1]))
+    if smaller != (width, height):
+        image = cv2.resize(np.ascontiguousarray(image), smaller, interpolation=cv2.INTER_AREA)
+    return cv2.resize(np.ascontiguousarray(image), size, interpolation=cv2.INTER_LINEAR)
 
 
 class Writer:
-    """Writes a video; it appears under its name only when it is whole.
+    """Writes one video; the file appears whole at the end of the block, or not at all.
 
-    Frames go to a temporary file in the same folder. Leaving the `with` block without an exception closes it, decodes it
-    again to count its frames and renames it; with an exception nothing is left. No sound, no metadata.
+    The same frames, parameters and thread count give the same bytes on one type of CPU. No sound, no metadata. H.264 in
+    MP4 has the constant frame rate written exactly, or the time stamps as they are; its colours are tagged as what they
+    are: BT.709 primaries with the BT.601 matrix, so that readers that ignore the tag (most data loaders) see them right
+    too. FFV1 in Matroska is lossless in RGB; Matroska rounds time stamps to milliseconds.
 
     Args:
-        path: Where the video goes; the folder is made.
-        size: Width and height in pixels, even.
-        fps: Frames per second, exact.
+        path: The file.
+        size: (width, height) in pixels; even for H.264.
+        fps: Frames a second; the average where `time_base` is given.
         params: How to encode.
-        time_base: Unit of the time stamps where the rate varies; None: one frame a tick of `fps`.
+        time_base: Seconds a tick; `write` then needs the time of every frame. None: a constant frame rate.
+        lossless: FFV1 in Matroska instead of H.264 in MP4.
 
     Raises:
-        InputError: The folder cannot be written.
-        InfrastructureError: The disk is full.
+        InfrastructureError: The folder cannot be written, or is full.
+        ValueError: H.264 and an odd side.
     """
 
     def __init__(
@@ -245,92 +366,135 @@ class Writer:
         size: tuple[int, int],
         fps: Fraction,
         params: VideoParams | None = None,
+        *,
         time_base: Fraction | None = None,
+        lossless: bool = False,
     ) -> None:
-        params = params or VideoParams()
-        self.path, self.size = path, size
-        self.part = path.with_name(f".{path.name}.part")
-        self.frames = 0
-        self._base = time_base or 1 / fps
-        self._last = -1
-        lossless = params.codec == "ffv1"
+        if not lossless and (size[0] % 2 or size[1] % 2):
+            raise ValueError(f"H.264 needs even sides, not {size[0]}x{size[1]}")
+        self.path = path
+        self.size = size
+        self.fps = Fraction(fps)
+        self.params = params or VideoParams()
+        self.time_base = time_base
+        self.lossless = lossless
+        self.n_frames = 0
+        self._part = temporary(path)
         with self._disk():
             path.parent.mkdir(parents=True, exist_ok=True)
-            options = {"fflags": "+bitexact"} | ({} if lossless else {"movflags": "+faststart"})
-            self._container = av.open(str(self.part), "w", format="matroska" if lossless else "mp4", options=options)
-            stream = self._container.add_stream(params.codec, rate=fps)
-            stream.width, stream.height = size
-            stream.time_base = stream.codec_context.time_base = self._base
-            stream.thread_count = params.threads
-            context = stream.codec_context
-            if lossless:
-                stream.pix_fmt = "bgr0"
-                stream.options = {"level": "3", "slicecrc": "1", "flags": "+bitexact"}
-            else:
-                stream.pix_fmt = "yuv420p"
-                stream.options = {"crf": str(params.crf), "preset": params.preset}
-                # SMPTE 170M, limited range: what the conversion below writes, so players need not guess.
-                context.colorspace, context.color_primaries, context.color_trc, context.color_range = 6, 6, 6, 1
-        self._stream, self._lossless = stream, lossless
+            self._container = av.open(
+                f"file:{self._part.absolute()}",
+                "w",
+                format="matroska" if lossless else "mp4",
+                options={"fflags": "+bitexact"} if lossless else {"fflags": "+bitexact", "movflags": "+faststart"},
+            )
+        self._stream = self._add_stream()
 
-    def write(self, image: np.ndarray, seconds: Fraction | None = None) -> None:
-        """Appends a frame.
+    def _add_stream(self) -> av.VideoStream:
+        if self.lossless:
+            options = {"level": "3", "g": "1", "slices": "4", "slicecrc": "1"}
+        else:
+            options = {"crf": str(self.params.crf), "preset": self.params.preset}
+        stream = self._container.add_stream("ffv1" if self.lossless else "libx264", rate=self.fps, options=options)
+        codec = stream.codec_context
+        codec.width, codec.height = self.size
+        codec.pix_fmt = "bgr0" if self.lossless else "yuv420p"
+        codec.time_base = self.time_base or 1 / self.fps
+        codec.thread_count = self.params.threads
+        codec.thread_type = "SLICE" if self.lossless else "FRAME"
+        codec.flags |= Flags.bitexact
+        if not self.lossless:
+            codec.color_primaries, codec.color_trc, codec.colorspace = BT709, BT709, BT601
+            codec.color_range = LIMITED
+        return stream
+
+    def write(self, image: np.ndarray, pts: Fraction | None = None) -> None:
+        """Adds a frame.
 
         Args:
-            image: (H, W, 3) uint8 RGB.
-            seconds: Time stamp where the rate varies.
+            image: (height, width, 3) uint8 RGB.
+            pts: Its time in seconds, later than the last one's; only needed, and only used, with a `time_base`.
+
+        Raises:
+            InfrastructureError: The disk is full or fails.
+            ValueError: Another size or type, or a time that is not a whole tick.
         """
+        if image.shape != (self.size[1], self.size[0], 3) or image.dtype != np.uint8:
+            raise ValueError(f"a frame must be {self.size[1]}x{self.size[0]}x3 uint8, not {image.shape} {image.dtype}")
+        tick = Fraction(self.n_frames)
+        if self.time_base is not None:
+            if pts is None:
+                raise ValueError("where the frame rate varies, a frame needs its time")
+            tick = Fraction(pts) / self.time_base
+            if tick.denominator != 1:
+                raise ValueError(f"{pts} s is no multiple of the time base {self.time_base}")
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-        if self._lossless:
+        if self.lossless:
             frame = frame.reformat(format="bgr0")
         else:
-            frame = frame.reformat(format="yuv420p", dst_colorspace="ITU601", dst_color_range="MPEG")
-        ticks = self.frames if seconds is None else round(seconds / self._base)
-        self._last = max(self._last + 1, ticks)
-        frame.pts, frame.time_base = self._last, self._base
-        with self._disk():
-            for packet in self._stream.encode(frame):
-                self._container.mux(packet)
-        self.frames += 1
+            frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.SMPTE170M, interpolation=EXACT)
+        frame.pts, frame.time_base = int(tick), self.time_base or 1 / self.fps
+        self._mux(frame)
+        self.n_frames += 1
 
-    def __enter__(self) -> Self:
+    def _mux(self, frame: av.VideoFrame | None) -> None:
+        packets = self._stream.encode(frame)
+        with self._disk():
+            self._container.mux(packets)
+
+    def __enter__(self) -> "Writer":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
-            if kind is None and self.frames:
+            if kind is None:
                 self._finish()
+            else:
+                self._abandon()
         finally:
-            self._discard()
+            self._part.unlink(missing_ok=True)
 
     def _finish(self) -> None:
+        if not self.n_frames:
+            self._abandon()
+            raise QuarantineError("error", f"no frame of {self.path.name!r} was written")
+        try:
+            self._mux(None)
+        except BaseException:
+            self._abandon()
+            raise
         with self._disk():
-            for packet in self._stream.encode():
-                self._container.mux(packet)
             self._container.close()
-            with self.part.open("rb+") as file:
-                os.fsync(file.fileno())
-        with av.open(str(self.part)) as container:
-            written = sum(1 for _ in container.decode(video=0))
-        if written != self.frames:
-            raise InfrastructureError(f"{self.path} came out with {written} of {self.frames} frames", "try again")
-        self.part.replace(self.path)
+        self._verify()
+        with disk_errors(self.path.parent):
+            commit(self._part, self.path)
 
-    def _discard(self) -> None:
-        if self.part.exists():
-            # Closing writes the trailer, for which a full disk has no room either; the file goes anyway.
-            with contextlib.suppress(av.error.FFmpegError, OSError):
-                self._container.close()
-            self.part.unlink(missing_ok=True)
+    def _abandon(self) -> None:
+        # Closing writes a trailer, which may fail for the same reason as before; the file is dropped either way.
+        with suppress(av.FFmpegError, OSError):
+            self._container.close()
 
-    @contextlib.contextmanager
+    def _verify(self) -> None:
+        """Reads the file back: a disk that fills up is not always noticed while writing."""
+        try:
+            info = probe(self._part, count=True)
+        except QuarantineError as error:
+            if shutil.disk_usage(self.path.parent).free < 2**20:
+                raise disk_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), self.path.parent) from error
+            raise QuarantineError("error", f"{self.path.name!r} cannot be read back: {error.what}") from error
+        found, want = (info.n_frames, info.width, info.height), (self.n_frames, *self.size)
+        if found != want:
+            text = f"{self.path.name!r} has (frames, width, height) {found} when read back, not {want}"
+            raise QuarantineError("error", text)
+
+    @contextmanager
     def _disk(self) -> Iterator[None]:
-        """Names the folder when the disk is full or closed to us."""
+        """Errors of the disk, whoever reports them."""
         try:
             yield
-        except OSError as error:  # PyAV's errors are OSErrors where FFmpeg names an errno
-            folder = self.path.parent
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                free = shutil.disk_usage(folder).free >> 20
-                raise InfrastructureError(f"no room left in {folder} ({free} MiB free)", "free some and run again") from error
-            raise InputError(f"cannot write {self.path}: {_words(error)}") from error
+        except OSError as error:
+            raise disk_error(error, self.path.parent) from error
+        except av.FFmpegError as error:
+            if error.errno not in DISK_ERRORS:
+                raise
+            raise disk_error(OSError(error.errno, error.strerror), self.path.parent) from error
