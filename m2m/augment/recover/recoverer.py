@@ -45,6 +45,6 @@ class IKRecoverer:
                 continue
             pose = log(motion.local).astype(np.float32)
             transl = motion.transl.astype(np.float32)
-            for t in np.flatnonzero(motion.drawn):
-                bodies[motion.first + t].append(Body(track, pose[t], transl[t]))
+            for k in np.flatnonzero(motion.drawn):
+                bodies[motion.first + k].append(Body(track, pose[k], transl[k]))
         return [FrameBodies(tuple(b)) for b in bodies]

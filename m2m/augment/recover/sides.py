@@ -37,7 +37,7 @@ def choose(world: np.ndarray, times: np.ndarray) -> np.ndarray:
         moved = np.linalg.norm(points[t, :, None] - points[t - 1, None], axis=-1).mean(-1)  # (now, before)
         cost = best + moved / max(1.0, times[t] - times[t - 1])
         back[t] = cost.argmin(1)
-        best = cost.min(1) + [0.0, COST, COST]
+        best = cost.min(1) + np.array([0.0, COST, COST])
     chosen = np.zeros(len(world), int)
     chosen[-1] = best.argmin()
     for t in range(len(world) - 1, 0, -1):

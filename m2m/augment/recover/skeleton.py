@@ -27,10 +27,7 @@ MAJOR = dict(
 )
 """Joint -> the landmark that shows it."""
 
-MIRROR = np.array(
-    [0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9]
-    + [12, 11, 14, 13, 16, 15, 18, 17, 20, 19, 22, 21, 24, 23, 26, 25, 28, 27, 30, 29, 32, 31]
-)
+MIRROR = np.array([0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *(k for pair in range(11, 33, 2) for k in (pair + 1, pair))])
 """The landmark of the other side."""
 
 
@@ -49,7 +46,7 @@ class Skeleton:
         self.offsets[0] = 0
         eyes = self.rest[list(EYES)].mean(0)
         # Nose tip and tragi of a grown-up's head relative to the middle of the eyeballs, metres.
-        self.nose = eyes + [0, -0.035, 0.035]
+        self.nose = eyes + np.array([0, -0.035, 0.035])
         self.ears = eyes + np.array([[0.072, -0.005, -0.085], [-0.072, -0.005, -0.085]])
         head = self.rest[HEAD]
         toe = np.array([0, 0, 0.05])

@@ -1,13 +1,13 @@
 """One person along a track: from landmarks and boxes to a smooth body."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.ndimage import median_filter
 
 from m2m.augment.bodies import Camera
 from m2m.augment.people import Person
-from m2m.augment.recover import skeleton as sk
 from m2m.augment.recover.fit import Target, refine
 from m2m.augment.recover.kinematics import FACING, limits, neutral, smoothstep, solve
 from m2m.augment.recover.params import RecoverParams
@@ -112,7 +112,7 @@ def _drawn(at: np.ndarray, length: int, max_gap: int) -> np.ndarray:
     """Frames of a track that has a person `at` some: gaps up to `max_gap` are bridged."""
     drawn = np.zeros(length, bool)
     drawn[at] = True
-    for a, b in zip(at[:-1], at[1:], strict=True):
+    for a, b in pairwise(at):
         if b - a - 1 <= max_gap:
             drawn[a:b] = True
     return drawn
@@ -177,7 +177,7 @@ def _pose(
     weight = raw_weight * strength
     extent = smooth(_spread(seen.extent, at, length)[:, None], here, params.smooth_distance, FILL)[:, 0]
 
-    def place(local: np.ndarray, transl: np.ndarray) -> np.ndarray:
+    def place(transl: np.ndarray) -> np.ndarray:
         """Distances smoothed, and gaps filled from the boxes."""
         ratio = np.log(transl[at, 2] / standing[at, 2])
         ratio = median_filter(ratio, size=5, mode="nearest")
@@ -192,7 +192,7 @@ def _pose(
     points = skeleton.posed(turned, where)
     transl = standing.copy()
     transl[at] = translation(points[at], marks[at], weight[at], camera)
-    transl = place(local, transl)
+    transl = place(transl)
     for sigma in (0.12, 0.01):
         if params.fit_rounds:
             target = Target(marks, weight, extent, transl[:, 2], sigma)
@@ -200,5 +200,5 @@ def _pose(
             local = limits(skeleton, local)
         if sigma > 0.1:
             local = smooth_rotations(local, np.maximum(share, 1e-2), rest, params.smooth_pose / 2, FILL)
-            transl = place(local, transl)
+            transl = place(transl)
     return local, transl
