@@ -1,13 +1,15 @@
-"""The manifest of a data set: one row a clip, identity by content."""
+"""The manifest, one row a clip: what is in an input, what a data set holds, and hashes that tell two apart."""
 
 import csv
+import dataclasses
 import hashlib
 import json
+import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,30 +17,70 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from m2m.errors import InputError
+from m2m.files import file_sha256, write_atomic
+from m2m.video import SUFFIXES
 
-SUFFIXES = frozenset(".3gp .avi .flv .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .webm .wmv".split())
-"""File names that M2M takes for videos."""
-MANIFEST, CARD = "clips.parquet", "dataset.json"
-LONGEST_ID = 100
+__all__ = [
+    "Clip",
+    "DatasetCard",
+    "clip_ids",
+    "data_hash",
+    "file_sha256",
+    "fingerprint",
+    "read_card",
+    "read_manifest",
+    "scan",
+    "shard",
+    "slug",
+    "write_card",
+    "write_manifest",
+]
+
+MANIFEST = "clips.parquet"
+CARD = "dataset.json"
+SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
+LONGEST = 120
+# Names that Windows keeps for devices, with any suffix.
+RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{d}{i}" for d in ("com", "lpt") for i in range(1, 10))})
+
+SCHEMA = pa.schema(
+    [
+        pa.field(name, kind, nullable=False)
+        for name, kind in (
+            ("clip_id", pa.string()),
+            ("path", pa.string()),
+            ("label", pa.string()),
+            ("split", pa.string()),
+            ("sha256", pa.string()),
+            ("width", pa.int32()),
+            ("height", pa.int32()),
+            ("fps_num", pa.int64()),
+            ("fps_den", pa.int64()),
+            ("n_frames", pa.int64()),
+            ("status", pa.string()),
+            ("reason", pa.string()),
+        )
+    ]
+)
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One row of the manifest.
+    """One row of a manifest.
 
     Attributes:
-        clip_id: Unique in the data set, safe as a file name.
-        path: Relative to the data set; empty where there is no video.
+        clip_id: Its name, unique in the data set and safe as a file name.
+        path: The video, relative to the data set's folder; absolute in what `scan` returns; empty if quarantined.
         label: Its class, or empty.
-        split: `train`, `val`, `test`, or empty.
-        sha256: Of the video's bytes, or empty.
-        width: Pixels; 0 where not known.
-        height: Pixels; 0 where not known.
-        fps_num: Numerator of the frame rate; 0 where not known.
-        fps_den: Its denominator.
-        n_frames: Frames; 0 where not known.
+        split: `train`, `val` and so on, or empty.
+        sha256: Hash of the video's bytes; empty where it was not read.
+        width: Pixels; 0 where it was not read, as in the fields below.
+        height: Pixels.
+        fps_num: Frames a second, numerator.
+        fps_den: Frames a second, denominator.
+        n_frames: Decoded frames.
         status: `ok` or `quarantined`.
-        reason: Why it is quarantined, in a word.
+        reason: Why it was quarantined, in a word, or empty.
     """
 
     clip_id: str
@@ -55,24 +97,21 @@ class Clip:
     reason: str = ""
 
 
-SCHEMA = pa.schema([(f.name, pa.int64() if f.type is int else pa.string()) for f in fields(Clip)])
-
-
 @dataclass(frozen=True)
 class DatasetCard:
-    """`dataset.json`.
+    """What a data set is and what made it.
 
     Attributes:
-        name: Of the data set.
-        variant: `real`, `m2m`, `mesh_on_real`, `no_human`, `blur`, `pixelate` or `blackout`.
-        private: Whether the original people are gone.
-        parameters: What it was made with.
-        code_version: Of the stage that made it.
-        licences: Of the models and data that made it.
-        parent: Hash of the data it was made from.
+        name: Its name.
+        variant: `m2m`, `no_human`, `real` and so on.
+        private: Whether the people in it were removed; False where originals are shown.
+        parameters: Parameters of the stage that wrote it.
+        code_version: Version of that stage's code.
+        licences: Licences of whatever made it.
+        parent: Hash of the data set it was made from, or empty.
         clips: Clips with status ok.
         quarantined: Clips refused.
-        hash: Identity of the content (`data_hash`).
+        hash: `data_hash` of its rows.
     """
 
     name: str
@@ -88,171 +127,261 @@ class DatasetCard:
 
 
 def fingerprint(*parts: Any) -> str:
-    """sha256 of values in canonical JSON: the same values give the same 64 hexadecimal digits anywhere."""
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    """A hash of values: the same values give the same 64 hexadecimal digits in every process and on every machine.
+
+    Args:
+        parts: JSON values, tuples (as lists) and dataclasses (as mappings), nested as needed.
+
+    Raises:
+        TypeError: A value has no canonical form (a set, a path, bytes, an object).
+        ValueError: A number is not finite.
+    """
+    text = json.dumps([_canonical(p) for p in parts], sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def file_sha256(path: Path) -> str:
-    """sha256 of a file, read in blocks.
+def _canonical(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _canonical(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, dict) and all(isinstance(k, str) for k in value):
+        return {k: _canonical(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_canonical(v) for v in value]
+    raise TypeError(f"no canonical form for {type(value).__name__} {value!r}")
+
+
+def data_hash(clips: Sequence[Clip]) -> str:
+    """The identity of a data set: its clips' ids, bytes and verdicts, in whatever order and place they are."""
+    return fingerprint(*sorted([c.clip_id, c.sha256, c.status] for c in clips))
+
+
+def shard(clips: Sequence[Clip], n: int) -> list[list[Clip]]:
+    """Divides clips among `n` tasks, by id and not by order; sizes differ by one at most, some may be empty.
 
     Raises:
-        InputError: It cannot be read.
+        ValueError: `n` is less than 1.
     """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-
-
-def data_hash(clips: Iterable[Clip]) -> str:
-    """Identity of a data set: what each clip is and holds, whatever their order."""
-    return fingerprint(sorted([c.clip_id, c.sha256, c.label, c.split, c.status] for c in clips))
+    if n < 1:
+        raise ValueError(f"n must be 1 or more, not {n}")
+    ordered = sorted(clips, key=lambda c: c.clip_id)
+    return [ordered[i::n] for i in range(n)]
 
 
 def slug(name: str) -> str:
-    """A name that is safe on every file system and in every page: letters, digits, `_`, `-`, `.`, never leading `-` or `.`."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    return re.sub(r"[^A-Za-z0-9_.-]+", "_", plain).strip("._-")[:LONGEST_ID].rstrip("._-") or "clip"
+    """A relative path without suffix as a file name of ASCII letters, digits, `.`, `_` and `-`; `/` becomes `__`.
 
-
-def clip_ids(names: list[str]) -> list[str]:
-    """One id a name, unique even where case is ignored; a name whose slug is taken gets part of its own hash.
-
-    Args:
-        names: Different names, without suffix.
+    It is empty where nothing of the name is left, and may be the same for several names.
     """
-    slugs = [slug(n) for n in names]
-    counts = Counter(s.casefold() for s in slugs)
-    return [
-        s if counts[s.casefold()] == 1 else f"{s}-{fingerprint(n)[:12]}" for n, s in zip(names, slugs, strict=True)
-    ]
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    parts = [re.sub(r"[^A-Za-z0-9._-]+", "_", part).strip("._-") for part in plain.split("/")]
+    return "__".join(p for p in parts if p)
 
 
-def scan(source: Path) -> list[Clip]:
-    """The clips of an input.
+def clip_ids(paths: Sequence[str]) -> list[str]:
+    """Names of clips from their relative paths, in the same order: unique even where a system ignores case.
+
+    An id depends on the paths and on nothing else. Where two would be equal, too long, empty or a name that some system
+    reserves, the start of the path's hash is added.
 
     Args:
-        source: A video; a folder, searched through (hidden names left out; a class folder is a label); a data set's folder
-            or `clips.parquet`; or a csv with the columns `path` and optionally `label`, `split`. Paths are relative to it.
+        paths: Different relative paths, with `/` between folders.
+
+    Raises:
+        ValueError: A path is there twice.
+    """
+    if len(set(paths)) != len(paths):
+        raise ValueError("the paths are not unique")
+    slugs = {p: slug(p.removesuffix(Path(p).suffix)) for p in paths}
+    digits = {
+        p: 0 if 0 < len(s) <= LONGEST and s.split(".")[0].lower() not in RESERVED else 8 for p, s in slugs.items()
+    }
+    while True:
+        ids = {p: _with_hash(slugs[p], p, digits[p]) for p in paths}
+        seen = Counter(i.lower() for i in ids.values())
+        clashes = [p for p in paths if seen[ids[p].lower()] > 1 and digits[p] < 64]
+        if not clashes:
+            return [ids[p] for p in paths]
+        for path in clashes:
+            digits[path] = max(8, 2 * digits[path])
+
+
+def _with_hash(name: str, path: str, digits: int) -> str:
+    if not digits:
+        return name
+    suffix = hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:digits]
+    return f"{name[: LONGEST - digits - 1].rstrip('._-') or 'clip'}-{suffix}"
+
+
+def scan(path: Path) -> list[Clip]:
+    """The clips of an input, sorted by id. Videos are not opened.
+
+    Args:
+        path: A video; a folder of videos (in folders named after classes, perhaps in folders named after splits); a
+            data set; or a manifest: `clips.parquet`, or a CSV `path,label[,split]` with paths relative to its folder.
 
     Returns:
-        Clips, not yet probed, in order of their ids.
+        Clips with absolute paths. Those that a data set's manifest has quarantined are among them, still quarantined.
 
     Raises:
-        InputError: There is nothing there, no video in it, or a manifest that cannot be read.
+        InputError: There is nothing at `path`, no video in it, or a manifest is wrong or names a file that is missing.
     """
-    if not source.exists():
-        raise InputError(f"{source} does not exist")
-    if source.is_file() and source.suffix == ".parquet":
-        return [c for c in read_manifest(source) if c.status == "ok"]
-    if source.is_file() and source.suffix == ".csv":
-        return _listed(source)
-    if source.is_file():
-        return [Clip(slug(source.stem), source.name)]
-    if (source / MANIFEST).is_file():
-        return [c for c in read_manifest(source / MANIFEST) if c.status == "ok"]
-    paths = sorted(p.relative_to(source) for p in source.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-    paths = [p for p in paths if not any(part.startswith(".") for part in p.parts)]
-    if not paths:
-        raise InputError(f"{source} holds no video", f"known: {' '.join(sorted(SUFFIXES))}")
-    ids = clip_ids(_distinct([p.as_posix() for p in paths]))
-    found = [
-        Clip(i, p.as_posix(), p.parts[-2] if len(p.parts) > 1 else "") for i, p in zip(ids, paths, strict=True)
-    ]
-    return sorted(found, key=lambda c: c.clip_id)
+    if not path.exists():
+        raise InputError(f"there is no {path}", "name a video, a folder of videos, or a manifest")
+    if path.is_dir():
+        return _scan_dataset(path / MANIFEST) if (path / MANIFEST).is_file() else _scan_folder(path)
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        return _scan_dataset(path)
+    if suffix == ".csv":
+        return _scan_csv(path)
+    if not path.is_file():
+        raise InputError(f"{path} is neither a file nor a folder")
+    return _named({path.name: Clip("", str(path.absolute()))})
 
 
-def _distinct(paths: list[str]) -> list[str]:
-    """Paths without their suffix, but with it where two would be the same (`a.avi` beside `a.mp4`)."""
-    bare = [p.rsplit(".", 1)[0] for p in paths]
-    counts = Counter(bare)
-    return [b if counts[b] == 1 else p for b, p in zip(bare, paths, strict=True)]
+def _scan_folder(root: Path) -> list[Clip]:
+    found: dict[str, Clip] = {}
+    seen = {os.path.realpath(root)}
+    for folder, folders, files in os.walk(root, followlinks=True, onerror=_refuse):
+        # Links are followed, each real folder once: a link to a folder above would have no end.
+        real = {d: os.path.realpath(Path(folder, d)) for d in sorted(folders) if not d.startswith(".")}
+        folders[:] = [d for d, target in real.items() if target not in seen]
+        seen.update(real.values())
+        for name in files:
+            file = Path(folder, name)
+            if name.startswith(".") or file.suffix.lower() not in SUFFIXES or not file.is_file():
+                continue
+            relative = file.relative_to(root).as_posix()
+            try:
+                relative.encode()
+            except UnicodeEncodeError as error:
+                raise InputError(f"the name {relative!r} is not UTF-8", "rename it") from error
+            above = relative.split("/")[:-1]
+            split = above[0] if above and above[0].lower() in SPLITS else ""
+            label = above[-1] if len(above) > bool(split) else ""
+            found[relative] = Clip("", str(file.absolute()), label, split)
+    if not found:
+        raise InputError(f"there is no video in {root}", f"known suffixes: {' '.join(sorted(SUFFIXES))}")
+    return _named(found)
 
 
-def _listed(source: Path) -> list[Clip]:
+def _refuse(error: OSError) -> None:
+    raise InputError(f"cannot read {error.filename}: {error.strerror}") from error
+
+
+def _scan_dataset(manifest: Path) -> list[Clip]:
+    clips = []
+    for clip in read_manifest(manifest):
+        file = (manifest.parent / clip.path).absolute()
+        if clip.status == "ok" and not file.is_file():
+            raise InputError(f"{manifest} names {clip.path!r}, which is not there")
+        clips.append(replace(clip, path=str(file) if clip.path else ""))
+    return clips
+
+
+def _scan_csv(path: Path) -> list[Clip]:
+    found: dict[str, Clip] = {}
+    missing: list[str] = []
     try:
-        with source.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.reader(file, strict=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"cannot read {source}: {error}") from error
-    if not rows or "path" not in rows[0]:
-        raise InputError(f"{source} must have a header with a column 'path' and at least one row")
-    paths = [row["path"] or "" for row in rows]
-    if len(set(paths)) < len(paths):
-        twice = next(p for p in paths if paths.count(p) > 1)
-        raise InputError(f"{source} names {twice} twice")
-    for number, path in enumerate(paths, 2):
-        if not path or not (source.parent / path).is_file():
-            raise InputError(f"{source}, line {number}: there is no file {path!r}", "paths are relative to the csv")
-    ids = clip_ids(_distinct(paths))
-    found = [
-        Clip(i, p, row.get("label") or "", row.get("split") or "") for i, p, row in zip(ids, paths, rows, strict=True)
-    ]
-    return sorted(found, key=lambda c: c.clip_id)
+        raise InputError(f"cannot read {path}: {error}") from error
+    for number, row in enumerate(rows, 1):
+        if not row or (number == 1 and row[0].strip().lower() == "path"):
+            continue
+        if len(row) > 3 or not row[0]:
+            raise InputError(f"{path}, row {number}: {row}", "a row is path,label or path,label,split")
+        name, label, split = (*row, "", "")[:3]
+        file_path = (path.parent / name).absolute()
+        key = Path(name).as_posix().lstrip("/")
+        if key in found:
+            raise InputError(f"{path}, row {number}: {name!r} is there twice")
+        if not file_path.is_file():
+            missing.append(f"row {number}: {name}")
+        found[key] = Clip("", str(file_path), label.strip(), split.strip())
+    if missing:
+        raise InputError(f"{path} names {len(missing)} of {len(found)} files that are not there, first {missing[0]}")
+    if not found:
+        raise InputError(f"{path} names no video", "a row is path,label or path,label,split")
+    return _named(found)
 
 
-def write_manifest(clips: Iterable[Clip], path: Path) -> None:
-    """Writes `clips.parquet` in order of the ids, atomically; the same clips give the same bytes.
-
-    Raises:
-        InputError: Two clips share an id.
-    """
-    rows = sorted(clips, key=lambda c: c.clip_id)
-    for a, b in zip(rows, rows[1:], strict=False):
-        if a.clip_id == b.clip_id:
-            raise InputError(f"two clips are named {a.clip_id}")
-    part = path.with_name(f".{path.name}.part")
-    pq.write_table(pa.Table.from_pylist([asdict(c) for c in rows], schema=SCHEMA), part, compression="zstd")
-    part.replace(path)
+def _named(found: dict[str, Clip]) -> list[Clip]:
+    ids = clip_ids(list(found))
+    return sorted((replace(c, clip_id=i) for i, c in zip(ids, found.values(), strict=True)), key=lambda c: c.clip_id)
 
 
 def read_manifest(path: Path) -> list[Clip]:
-    """Reads `clips.parquet`.
+    """The rows of a manifest, sorted by id.
+
+    Args:
+        path: A `clips.parquet`.
 
     Raises:
-        InputError: It is missing, no manifest, or names a path outside its data set.
+        InputError: It is missing, not a manifest, or an id is there twice.
     """
     try:
-        table = pq.read_table(path)
-    except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist") from error
+        table = pq.read_table(path, schema=None, use_threads=False)
     except (OSError, pa.ArrowException) as error:
-        raise InputError(f"{path} is not a manifest: {str(error).splitlines()[0]}") from error
-    missing = set(SCHEMA.names) - set(table.schema.names)
-    if missing:
-        raise InputError(f"{path} is not a manifest: it has no column {', '.join(sorted(missing))}")
+        raise InputError(f"{path} is not a manifest: {' '.join(str(error).split())}") from error
+    if set(table.column_names) != set(SCHEMA.names):
+        raise InputError(f"{path} is not a manifest: its columns are {', '.join(table.column_names)}")
     try:
-        rows = [Clip(**row) for row in table.select(SCHEMA.names).cast(SCHEMA).to_pylist()]
-    except pa.ArrowException as error:
-        raise InputError(f"{path} is not a manifest: {str(error).splitlines()[0]}") from error
-    for row in rows:
-        if Path(row.path).is_absolute() or ".." in Path(row.path).parts:
-            raise InputError(f"{path} names {row.path!r}, which lies outside the data set")
-        if row.clip_id != slug(row.clip_id):
-            raise InputError(f"{path} has a clip_id that is not safe as a file name: {row.clip_id!r}")
-    return rows
+        rows = table.select(SCHEMA.names).cast(SCHEMA).to_pylist()
+    except (pa.ArrowException, ValueError) as error:
+        raise InputError(f"{path} is not a manifest: {' '.join(str(error).split())}") from error
+    clips = sorted((Clip(**row) for row in rows), key=lambda c: c.clip_id)
+    _check(clips, path)
+    return clips
 
 
-def write_card(card: DatasetCard, folder: Path) -> None:
-    """Writes `dataset.json` atomically."""
-    part = folder / f".{CARD}.part"
-    part.write_text(json.dumps(asdict(card), indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    part.replace(folder / CARD)
+def write_manifest(clips: Sequence[Clip], path: Path) -> None:
+    """Writes a manifest, whole or not at all; the same rows in any order give the same bytes.
+
+    Raises:
+        InputError: An id is there twice, or a status is unknown.
+        InfrastructureError: The file cannot be written.
+    """
+    _check(clips, path)
+    rows = [dataclasses.asdict(c) for c in sorted(clips, key=lambda c: c.clip_id)]
+    data = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), data, compression="zstd")
+    write_atomic(path, data.getvalue().to_pybytes())
+
+
+def _check(clips: Sequence[Clip], path: Path) -> None:
+    twice = [i for i, n in Counter(c.clip_id for c in clips).items() if n > 1]
+    if twice:
+        raise InputError(f"{path}: the clip id {twice[0]!r} is there twice")
+    for clip in clips:
+        if clip.status not in ("ok", "quarantined"):
+            raise InputError(f"{path}: the status of {clip.clip_id!r} is {clip.status!r}, not ok or quarantined")
 
 
 def read_card(folder: Path) -> DatasetCard:
-    """Reads `dataset.json`.
+    """The card of a data set.
 
     Raises:
-        InputError: It is missing or no card.
+        InputError: The folder is not a data set.
     """
+    path = folder / CARD
     try:
-        values = json.loads((folder / CARD).read_text(encoding="utf-8"))
-        card = DatasetCard(**values)
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return DatasetCard(**{**values, "licences": tuple(values["licences"])})
     except OSError as error:
         raise InputError(f"{folder} is not a data set: cannot read {CARD}: {error.strerror}") from error
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{folder / CARD} is not a data set card: {error}") from error
-    return replace(card, licences=tuple(card.licences))
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{path} is not the card of a data set: {error}") from error
+
+
+def write_card(card: DatasetCard, folder: Path) -> None:
+    """Writes the card of a data set, whole or not at all; the same card gives the same bytes.
+
+    Raises:
+        InfrastructureError: It cannot be written.
+    """
+    text = json.dumps(_canonical(card), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    write_atomic(folder / CARD, (text + "\n").encode())

@@ -84,8 +84,6 @@ def disk_error(error: OSError, folder: Path) -> InfrastructureError:
     free = shutil.disk_usage(at).free / 2**20
     why = error.strerror or str(error)
     advice = "free some space or choose another folder" if free < 64 else "check the folder"
-        "free some space or choose another folder, then run again" if free < 64 else "check the folder, then run again"
-    )
     return InfrastructureError(f"cannot write in {folder}: {why} ({free:.1f} MiB free)", f"{advice}, then run again")
 
 

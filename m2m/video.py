@@ -27,7 +27,8 @@ from m2m.errors import QuarantineError
 from m2m.files import DISK_ERRORS, commit, disk_error, disk_errors, temporary
 
 SUFFIXES = frozenset(
-    f".{name}" for name in "3gp asf avi flv m2ts m4v mkv mov mp4 mpeg mpg mts ogv ts vob webm wmv".split(" ")
+    {".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts"}
+    | {".vob", ".webm", ".wmv"}
 )
 """Suffixes by which files are taken for videos, in lower case."""
 
