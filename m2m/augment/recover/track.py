@@ -12,7 +12,7 @@ from m2m.augment.recover.fit import Target, refine
 from m2m.augment.recover.kinematics import FACING, limits, neutral, smoothstep, solve
 from m2m.augment.recover.params import RecoverParams
 from m2m.augment.recover.placement import cut_off, from_boxes
-from m2m.augment.recover.sides import choose
+from m2m.augment.recover.readings import choose, doubt
 from m2m.augment.recover.skeleton import MIRROR, Skeleton
 from m2m.augment.recover.smoothing import despike, smooth, smooth_rotations
 from m2m.augment.recover.translation import NEAREST, translation
@@ -70,13 +70,18 @@ def extents(image: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(size), np.maximum(size, 8.0), 8.0)
 
 
-def _gather(frames: np.ndarray, people: list[Person], camera: Camera) -> _Seen:
+def _gather(frames: np.ndarray, people: list[Person], camera: Camera) -> _Seen | None:
+    """The landmarks of a track, or None where none can be believed."""
     marks = [p.landmarks for p in people if p.landmarks is not None]
     at = np.array([f for f, p in zip(frames, people, strict=True) if p.landmarks is not None]) - frames[0]
     image = np.array([m.image for m in marks], np.float64)
     world = np.array([m.world for m in marks], np.float64)
     trust = trusted(image, np.array([m.visibility for m in marks]), np.array([m.presence for m in marks]), camera)
-    reading = choose(world, at)
+    reading = choose(world, at, doubt(image, world, trust))
+    kept = reading >= 0
+    if not kept.any():
+        return None
+    at, image, world, trust, reading = (v[kept] for v in (at, image, world, trust, reading))
     other = reading > 0
     image[other], world[other], trust[other] = image[other][:, MIRROR], world[other][:, MIRROR], trust[other][:, MIRROR]
     world[reading == 2, :, 2] *= -1
@@ -140,10 +145,10 @@ def recover_track(
     steady = smooth(_spread(steady, at, length), _spread(np.ones(len(at)), at, length), SMOOTH_BOX, FILL)
     standing = from_boxes(skeleton, steady, camera, bust)
     drawn = _drawn(at, length, params.max_gap)
-    if all(p.landmarks is None for p in people):
+    seen = _gather(frames, people, camera) if any(p.landmarks is not None for p in people) else None
+    if seen is None:
         local = np.repeat(neutral(skeleton), length, 0)
         return Motion(int(frames[0]), local, standing, drawn)
-    seen = _gather(frames, people, camera)
     local, transl = _pose(skeleton, seen, standing, length, camera, params)
     return Motion(int(frames[0]), local, transl, drawn)
 
