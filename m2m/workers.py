@@ -1,0 +1,244 @@
+"""Worker processes that do one item at a time, and what happens when one of them dies."""
+
+import ctypes
+import json
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+from m2m.errors import InfrastructureError, M2MError, QuarantineError
+from m2m.files import DISK_ERRORS, disk_error, file_sha256
+from m2m.records import Item, Record
+
+Task = Callable[[Any], dict[str, Any]]
+"""Does one item. It returns JSON; under `outputs` a mapping from words to the files it wrote, relative to the folder of
+the results."""
+
+ATTEMPTS = 2
+"""Times an item is given to a worker that dies of it."""
+
+GRACE = 10.0
+"""Seconds a worker has to drop what it has in hand when the run is stopped."""
+
+PR_SET_PDEATHSIG = 1
+
+
+@dataclass
+class _Worker:
+    """A worker process, seen from the run. `item` is what it has in hand."""
+
+    process: BaseProcess
+    pipe: Connection
+    ready: bool = False
+    item: Item | None = None
+    began: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A worker has made its task."""
+
+
+@dataclass(frozen=True)
+class _Fatal:
+    """A worker has met what ends the run."""
+
+    error: M2MError
+
+
+def work(make_task: Callable[[], Task], items: list[Item], out: Path, n: int) -> Iterator[tuple[Record, float]]:
+    """Does items in `n` processes.
+
+    Args:
+        make_task: Makes the task, once in each process; picklable.
+        items: What to do.
+        out: Folder of the results.
+        n: Processes; even one is apart from this one.
+
+    Yields:
+        A record and the seconds it took, in the order in which they come. When the generator is closed, workers drop what
+        they have in hand.
+
+    Raises:
+        InfrastructureError: The disk is full, a package is missing, or a worker dies before it is ready.
+        M2MError: Whatever else `make_task` raises of this kind.
+    """
+    todo = deque(items)
+    workers: list[_Worker] = []
+    deaths: dict[str, int] = {}
+    try:
+        while in_hand := len(todo) + sum(w.item is not None for w in workers):
+            while len(workers) < min(n, in_hand):
+                workers.append(_start(make_task, out))
+            for worker in workers:
+                if worker.ready and worker.item is None and todo:
+                    _give(worker, todo.popleft())
+            by_pipe: dict[Any, _Worker] = {w.pipe: w for w in workers}
+            for pipe in wait(list(by_pipe)):
+                worker = by_pipe[pipe]
+                seconds = time.monotonic() - worker.began
+                try:
+                    message = worker.pipe.recv()
+                except (EOFError, OSError):
+                    workers.remove(worker)
+                    lost = _bury(worker, deaths)
+                    if isinstance(lost, Record):
+                        yield lost, seconds
+                    elif lost is not None:
+                        todo.appendleft(lost)
+                    continue
+                if isinstance(message, _Fatal):
+                    raise message.error
+                if isinstance(message, _Ready):
+                    worker.ready = True
+                else:
+                    worker.item = None
+                    yield message, seconds
+    finally:
+        _stop(workers)
+
+
+def _start(make_task: Callable[[], Task], out: Path) -> _Worker:
+    # A fresh interpreter: a fork would copy the locks of libraries that have threads.
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(make_task, out, theirs, os.getpid()), daemon=True)
+    # Ctrl-C reaches every process of a terminal; the child is born deaf to it, and then ignores it.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()
+    finally:
+        theirs.close()
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    return _Worker(process, ours)
+
+
+def _give(worker: _Worker, item: Item) -> None:
+    worker.item, worker.began = item, time.monotonic()
+    with suppress(BrokenPipeError):  # it has just died: reading from its pipe tells
+        worker.pipe.send(item)
+
+
+def _bury(worker: _Worker, deaths: dict[str, int]) -> Item | Record | None:
+    """A worker is gone without a word: the item to try once more, or its record, or None if it had nothing in hand."""
+    worker.process.join()
+    code = worker.process.exitcode or 0
+    how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    worker.pipe.close()
+    worker.process.close()
+    if not worker.ready:
+        raise InfrastructureError(
+            f"a worker process {how} while it was starting", "check the memory; use fewer workers"
+        )
+    item = worker.item
+    if item is None:
+        return None
+    deaths[item.name] = deaths.get(item.name, 0) + 1
+    if deaths[item.name] < ATTEMPTS:
+        return item
+    text = f"its worker process {how}, {ATTEMPTS} times"
+    return Record(item.name, item.fingerprint, "quarantined", "error", text, {"exit_code": code})
+
+
+def _stop(workers: list[_Worker]) -> None:
+    """Idle workers leave when their pipe closes, busy ones drop what they have in hand, stubborn ones are killed."""
+    for worker in workers:
+        worker.pipe.close()
+        if worker.item is not None or not worker.ready:
+            worker.process.terminate()
+    deadline = time.monotonic() + GRACE
+    for worker in workers:
+        worker.process.join(max(0.0, deadline - time.monotonic()))
+        if worker.process.is_alive():
+            worker.process.kill()
+            worker.process.join()
+        worker.process.close()
+
+
+def _serve(make_task: Callable[[], Task], out: Path, pipe: Connection, parent: int) -> None:
+    """The life of a worker process."""
+    _die_with(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    signal.signal(signal.SIGTERM, _interrupt)
+    with suppress(KeyboardInterrupt, EOFError, BrokenPipeError, ConnectionResetError):
+        try:
+            task = make_task()
+        except Exception as error:
+            fatal = _fatal(error, out) or InfrastructureError(f"workers cannot start: {_in_a_line(error)}")
+            pipe.send(_Fatal(fatal))
+            return
+        pipe.send(_Ready())
+        while True:
+            pipe.send(_do(task, pipe.recv(), out))
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _do(task: Task, item: Item, out: Path) -> Record | _Fatal:
+    try:
+        result = task(item.payload)
+        json.dumps(result, allow_nan=False)
+        outputs = {path: file_sha256(out / path) for path in result.get("outputs", {}).values()}
+        return Record(item.name, item.fingerprint, "ok", outputs=outputs, result=result)
+    except QuarantineError as error:
+        return Record(item.name, item.fingerprint, "quarantined", error.reason, error.what, error.evidence)
+    except Exception as error:
+        # A parameter that is wrong for one clip (InputError) is that clip's fault; a full disk is not.
+        fatal = None if type(error) is M2MError else _fatal(error, out)
+        if isinstance(fatal, InfrastructureError):
+            return _Fatal(fatal)
+        evidence = {"traceback": traceback.format_exc()}
+        return Record(item.name, item.fingerprint, "quarantined", "error", _in_a_line(error), evidence)
+
+
+def _fatal(error: Exception, out: Path) -> M2MError | None:
+    """The error that ends the run, if this one does because the next item would meet it too."""
+    if isinstance(error, ImportError):
+        return InfrastructureError(f"a package is missing: {error}", "install it, then run again")
+    if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+        return disk_error(error, Path(error.filename).parent if error.filename else out)
+    if not isinstance(error, M2MError):
+        return None
+    try:
+        pickle.loads(pickle.dumps(error))
+    except TypeError:  # as for errors whose arguments are not those of Exception
+        return InfrastructureError(str(error))
+    return error
+
+
+def _in_a_line(error: Exception) -> str:
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
+
+
+def _die_with(parent: int) -> None:
+    """Ends this process when its parent is killed: an orphan must not write beside the next run."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before the line above
+            os._exit(1)
+    threading.Thread(target=_watch_parent, daemon=True).start()
+
+
+def _watch_parent() -> None:
+    """The same where there is no such signal: waits for the parent's end of a pipe to close."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
