@@ -1,0 +1,110 @@
+"""Pose tracks of a window: many people, forward and then backward in time."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from m2m.augment.detect.blazepose import Crop, Pose, PoseDetector, PoseLandmarker
+from m2m.augment.detect.params import DetectParams
+
+MAX_PEOPLE = 12
+DETECTOR_SCORE = 0.5
+SAME_BODY = 0.2
+"""A new crop whose centre lies within this share of a tracked crop's size is the tracked person."""
+
+
+class PoseTracker:
+    """BlazePose over a window.
+
+    A detection only says where to look: the landmark model's score starts and keeps a track. Forward, tracks start at
+    detections. Backward, every track is followed to before its start; where it meets an earlier track the two are one.
+
+    Args:
+        params: Scores and strides.
+
+    Raises:
+        InfrastructureError: The model package is missing.
+    """
+
+    def __init__(self, params: DetectParams) -> None:
+        self._params = params
+        self._detector = PoseDetector(params.threads)
+        self._landmarker = PoseLandmarker(params.threads)
+
+    def track(self, frames: np.ndarray, boxes: Mapping[int, np.ndarray]) -> list[dict[int, Pose]]:
+        """Tracks everybody.
+
+        Args:
+            frames: (T, H, W, 3) uint8 RGB.
+            boxes: Person boxes (N, 5) of another model in some frames: more places to look.
+
+        Returns:
+            Poses by track id, T entries.
+        """
+        forward = list(self._forward(frames, boxes))
+        return self._backward(frames, forward)
+
+    def _forward(self, frames: np.ndarray, boxes: Mapping[int, np.ndarray]) -> Iterator[dict[int, Pose]]:
+        active: dict[int, Crop] = {}
+        next_id = 0
+        for t, frame in enumerate(frames):
+            poses: dict[int, Pose] = {}
+            for track, crop in active.items():
+                self._add(poses, track, self._landmarker.look(frame, crop, self._params.pose_keep))
+            for crop in self._places(frame, t, boxes.get(t), bool(poses)):
+                known = [p.following for p in poses.values()]
+                if len(poses) < MAX_PEOPLE and not any(_same(crop, k) for k in known):
+                    self._add(poses, next_id, self._landmarker.look(frame, crop, self._params.pose_birth))
+                    next_id += 1
+            yield poses
+            active = {track: pose.following for track, pose in poses.items()}
+
+    def _places(self, frame: np.ndarray, t: int, boxes: np.ndarray | None, tracked: bool) -> list[Crop]:
+        """Where somebody new may be."""
+        crops = []
+        if t % self._params.tile_stride == 0:
+            crops = self._detector.crops(frame, DETECTOR_SCORE, (1, 2, 3))
+        elif not tracked:
+            crops = self._detector.crops(frame, DETECTOR_SCORE, (1,))
+        return crops + [Crop.of_box(b) for b in (boxes if boxes is not None else ())]
+
+    @staticmethod
+    def _add(poses: dict[int, Pose], track: int, pose: Pose | None) -> int | None:
+        """Adds a pose unless somebody is there already; returns who."""
+        if pose is None or not 4 < pose.following.size < 4 * max(pose.mask.shape[0], 8 * pose.mask.shape[1]):
+            return None
+        for other, known in poses.items():
+            if pose.near(known):
+                return other
+        poses[track] = pose
+        return None
+
+    def _backward(self, frames: np.ndarray, forward: list[dict[int, Pose]]) -> list[dict[int, Pose]]:
+        out: list[dict[int, Pose]] = [dict(poses) for poses in forward]
+        joins: list[tuple[int, int]] = []
+        for t in range(len(frames) - 2, -1, -1):
+            for track, pose in out[t + 1].items():
+                if track not in out[t] and len(out[t]) < MAX_PEOPLE:
+                    found = self._landmarker.look(frames[t], pose.following, self._params.pose_keep)
+                    met = self._add(out[t], track, found)
+                    joins += [(track, met)] if met is not None else []
+        return rename(out, joins)
+
+
+def _same(a: Crop, b: Crop) -> bool:
+    return float(np.hypot(a.x - b.x, a.y - b.y)) < SAME_BODY * min(a.size, b.size)
+
+
+def rename(poses: list[dict[int, Pose]], joins: list[tuple[int, int]]) -> list[dict[int, Pose]]:
+    """Gives joined tracks one id, unless they appear in one frame together: then they are two people."""
+    frames_of: dict[int, set[int]] = {}
+    for t, there in enumerate(poses):
+        for track in there:
+            frames_of.setdefault(track, set()).add(t)
+    name = {track: track for track in frames_of}
+    for later, earlier in joins:
+        a, b = name[later], name[earlier]
+        if a != b and not frames_of[a] & frames_of[b]:
+            frames_of[b] |= frames_of.pop(a)
+            name = {track: b if n == a else n for track, n in name.items()}
+    return [{name[track]: pose for track, pose in there.items()} for there in poses]
