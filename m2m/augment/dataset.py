@@ -15,9 +15,10 @@ from m2m import __version__, clips, video, work
 from m2m.augment.bodies import Camera, FrameBodies
 from m2m.augment.chain import Chain, Composed, Tally
 from m2m.augment.compose import NOT_PRIVATE
-from m2m.augment.keep import people_line, write_bodies, write_people
+from m2m.augment.keep import bodies_file, people_file, people_line
 from m2m.clips import Clip, DatasetCard
 from m2m.errors import InputError
+from m2m.files import file_sha256, write_atomic
 from m2m.params import AugmentParams, to_dict
 from m2m.report.augment import ClipReport, write_report
 from m2m.video import VideoParams
@@ -30,6 +31,7 @@ LICENCES = {
     "centerface": "CenterFace (MIT)",
 }
 PREVIEW_HEIGHT = 240
+PREVIEW = VideoParams(crf=28, preset="fast")
 CODE_VERSION = f"{__version__}+augment.1"
 """Part of every fingerprint: raised when the chain's results change, so that old results are not taken for new ones."""
 
@@ -51,7 +53,9 @@ class Summary:
     frames: int
 
     def __str__(self) -> str:
-        lines = [f"{self.released} clips released ({self.frames} frames), {len(self.quarantined)} quarantined: {self.output}"]
+        lines = [
+            f"{self.released} clips released ({self.frames} frames), {len(self.quarantined)} quarantined: {self.output}"
+        ]
         lines += [f"  quarantined {name}: {why}" for name, why in self.quarantined.items()]
         return "\n".join([*lines, f"report: {self.output / 'report.html'}"])
 
@@ -96,43 +100,44 @@ class ClipAugmenter:
             QuarantineError: The clip cannot be released; nothing of it is left behind.
         """
         info = video.probe(job.source)
-        width, height = self.params.pixels or video.even_size(info)
-        tally, decoded = Tally(), _Decoded(job.source, self.params.pixels)
-        outputs = {"video": job.out / "videos" / f"{job.clip.clip_id}.mp4"}
+        width, height = self.params.pixels or (info.width // 2 * 2, info.height // 2 * 2)
+        tally, decoded = Tally(), _Decoded(job.source, (width, height))
+        name, keep = job.clip.clip_id, self.params.keep
+        small = (round(width * PREVIEW_HEIGHT / height / 2) * 2, PREVIEW_HEIGHT)
+        outputs = {
+            "video": job.out / "videos" / f"{name}.mp4",
+            "preview": job.out / ".m2m" / "previews" / f"{name}.mp4",
+        }
+        people: list[str] = []
+        bodies: list[tuple[int, FrameBodies]] = []
         with ExitStack() as files:
-
-            def writer(name: str, path: Path, size: tuple[int, int], params: VideoParams) -> video.Writer:
-                outputs[name] = path
-                return files.enter_context(video.Writer(path, size, info.fps, params, variable=info.variable))
-
-            clip = writer("video", outputs["video"], (width, height), self.params.video)
-            small = (round(width * PREVIEW_HEIGHT / height / 2) * 2, PREVIEW_HEIGHT)
+            timing = {"fps": info.fps, "time_base": info.time_base}
+            clip = files.enter_context(
+                video.Writer(outputs["video"], (width, height), params=self.params.video, **timing)
+            )
             panes = (small[0] * len(self.panes), small[1])
-            preview = writer("preview", self._beside(job, "previews", ".mp4"), panes, PREVIEW)
+            preview = files.enter_context(video.Writer(outputs["preview"], panes, params=PREVIEW, **timing))
             plates = None
-            if "plates" in self.params.keep:
-                plates = writer("plates", job.out / "plates" / f"{job.clip.clip_id}.mkv", (width, height), LOSSLESS)
-            people: list[str] = []
-            bodies: list[tuple[int, FrameBodies]] = []
+            if "plates" in keep:
+                outputs["plates"] = job.out / "plates" / f"{name}.mkv"
+                plates = files.enter_context(video.Writer(outputs["plates"], (width, height), lossless=True, **timing))
             for i, frame in enumerate(self.chain.run(decoded.images(tally), tally)):
                 with tally.timed("encode"):
-                    stamp = decoded.stamps.popleft()
-                    clip.write(frame.image, stamp)
-                    preview.write(self._preview(frame, small), stamp)
+                    pts = decoded.pts.popleft()
+                    clip.write(frame.image, pts)
+                    preview.write(self._preview(frame, small), pts)
                     if plates is not None:
-                        plates.write(frame.plate, stamp)
-                if "people" in self.params.keep:
+                        plates.write(frame.plate, pts)
+                if "people" in keep:
                     people.append(people_line(i, frame.people))
-                if "bodies" in self.params.keep:
+                if "bodies" in keep:
                     bodies.append((i, frame.bodies))
-        if "people" in self.params.keep:
-            outputs["people"] = job.out / "people" / f"{job.clip.clip_id}.jsonl.gz"
-            with work.replacing(outputs["people"]) as part:
-                write_people(people, part)
-        if "bodies" in self.params.keep:
-            outputs["bodies"] = job.out / "bodies" / f"{job.clip.clip_id}.npz"
-            with work.replacing(outputs["bodies"]) as part:
-                write_bodies(bodies, Camera.default(width, height), part)
+        if "people" in keep:
+            outputs["people"] = job.out / "people" / f"{name}.jsonl.gz"
+            write_atomic(outputs["people"], people_file(people))
+        if "bodies" in keep:
+            outputs["bodies"] = job.out / "bodies" / f"{name}.npz"
+            write_atomic(outputs["bodies"], bodies_file(bodies, Camera.default(width, height)))
         return {
             "outputs": {k: str(p.relative_to(job.out)) for k, p in outputs.items()},
             "summary": tally.summary(),
@@ -146,9 +151,6 @@ class ClipAugmenter:
         """What a preview shows, from left to right."""
         return (["original"] if self.with_originals else []) + ["plate", self.params.compose.variant]
 
-    def _beside(self, job: Job, folder: str, suffix: str) -> Path:
-        return job.out / ".m2m" / folder / f"{job.clip.clip_id}{suffix}"
-
     def _preview(self, frame: Composed, size: tuple[int, int]) -> np.ndarray:
         shown = ([frame.source] if self.with_originals else []) + [frame.plate, frame.image]
         return np.hstack([cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in shown])
@@ -159,7 +161,7 @@ class _Decoded:
 
     def __init__(self, path: Path, size: tuple[int, int] | None) -> None:
         self._frames = video.read(path, size)
-        self.stamps: deque[Fraction] = deque()
+        self.pts: deque[Fraction] = deque()
 
     def images(self, tally: Tally) -> Iterator[np.ndarray]:
         while True:
@@ -167,7 +169,7 @@ class _Decoded:
                 frame = next(self._frames, None)
             if frame is None:
                 return
-            self.stamps.append(frame.pts)
+            self.pts.append(frame.pts)
             yield frame.image
 
 
@@ -220,12 +222,11 @@ def augment(
     base = source if source.is_dir() else source.parent
     if output.resolve() == base.resolve():
         raise InputError(f"{output} is the input itself", "name another folder for the result")
-    work.prepare(output)
-    jobs = [Job(clip, base / clip.path, output) for clip in found]
+    jobs = [Job(clip, Path(clip.path), output) for clip in found]
     items = [
         work.Item(
             name=job.clip.clip_id,
-            fingerprint=clips.fingerprint(clips.file_sha256(job.source), to_dict(params), with_originals, CODE_VERSION),
+            fingerprint=clips.fingerprint(file_sha256(job.source), to_dict(params), with_originals, CODE_VERSION),
             payload=job,
         )
         for job in jobs
@@ -268,7 +269,9 @@ def _finish(
         rows.append(clip)
         summary = result.get("summary", {}) if record.status == "ok" else {}
         reports.append(
-            ClipReport(clip.clip_id, clip.label, record.status, record.reason, record.what, record.evidence, summary, preview)
+            ClipReport(
+                clip.clip_id, clip.label, record.status, record.reason, record.what, record.evidence, summary, preview
+            )
         )
     clips.write_manifest(rows, output / "clips.parquet")
     card = DatasetCard(
@@ -278,7 +281,7 @@ def _finish(
         parameters=to_dict(params),
         code_version=CODE_VERSION,
         licences=_licences(params),
-        parent=clips.fingerprint(sorted(clips.file_sha256(j.source) for j in jobs)),
+        parent=clips.fingerprint(sorted(file_sha256(j.source) for j in jobs)),
         clips=sum(r.status == "ok" for r in rows),
         quarantined=sum(r.status != "ok" for r in rows),
         hash=clips.data_hash(rows),

@@ -10,7 +10,6 @@ import io
 import json
 import zipfile
 from dataclasses import astuple
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -45,14 +44,13 @@ def people_line(frame: int, people: FramePeople) -> str:
     return json.dumps({"frame": frame, "persons": persons, "cover": run_lengths(people.cover)}, separators=(",", ":"))
 
 
-def write_people(lines: list[str], path: Path) -> None:
-    """Writes gzipped JSON lines; the same lines give the same bytes."""
-    with path.open("wb") as raw, gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as file:
-        file.write("".join(line + "\n" for line in lines).encode())
+def people_file(lines: list[str]) -> bytes:
+    """Gzipped JSON lines; the same lines give the same bytes."""
+    return gzip.compress("".join(line + "\n" for line in lines).encode(), mtime=0)
 
 
-def write_bodies(frames: list[tuple[int, FrameBodies]], camera: Camera, path: Path) -> None:
-    """Writes the bodies of a clip; the same bodies give the same bytes."""
+def bodies_file(frames: list[tuple[int, FrameBodies]], camera: Camera) -> bytes:
+    """The bodies of a clip as npz; the same bodies give the same bytes."""
     rows = [(i, b) for i, frame in frames for b in frame.bodies]
     arrays = {
         "frame": np.array([i for i, _ in rows], np.int32),
@@ -61,9 +59,13 @@ def write_bodies(frames: list[tuple[int, FrameBodies]], camera: Camera, path: Pa
         "transl": np.array([b.transl for _, b in rows], np.float32).reshape(-1, 3),
         "camera": np.array(astuple(camera), np.float64),
     }
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, array in arrays.items():
             data = io.BytesIO()
             np.lib.format.write_array(data, array, allow_pickle=False)
             # A fixed date: np.savez would write the time of day into the file.
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), data.getvalue(), zipfile.ZIP_DEFLATED)
+            archive.writestr(
+                zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), data.getvalue(), zipfile.ZIP_DEFLATED
+            )
+    return file.getvalue()

@@ -71,7 +71,8 @@ class LazyPainter:
 class Recoverer:
     def recover(self, people, camera):
         return [
-            FrameBodies(tuple(Body(p.track, np.zeros((55, 3)), np.array([0, 0, 4.0])) for p in f.confirmed)) for f in people
+            FrameBodies(tuple(Body(p.track, np.zeros((55, 3)), np.array([0, 0, 4.0])) for p in f.confirmed))
+            for f in people
         ]
 
 
