@@ -58,17 +58,34 @@ class ZBufferRenderer:
 
 def _box(mesh: np.ndarray, camera: Camera) -> tuple[int, int, int, int] | None:
     """Pixels x0, y0, x1, y1 (end exclusive) that a mesh may touch; None if it is out of sight."""
-    if not np.isfinite(mesh).all():
+    nearest, farthest, *limits = _extent(mesh, camera.focal, camera.cx, camera.cy)
+    if not np.isfinite(nearest + farthest + sum(limits)):
         raise ValueError("a mesh has vertices that are not finite")
-    nearest = mesh[:, 2].min()
-    if mesh[:, 2].max() < NEAR:
+    if farthest < NEAR:
         return None
     if nearest < NEAR:
         return 0, 0, camera.width, camera.height
-    points = camera.project(mesh)
-    x0, y0 = np.clip(np.floor(points.min(0)), 0, [camera.width, camera.height]).astype(int)
-    x1, y1 = np.clip(np.ceil(points.max(0)), 0, [camera.width, camera.height]).astype(int)
+    x0, x1 = (int(np.clip(x, 0, camera.width)) for x in (np.floor(limits[0]), np.ceil(limits[1])))
+    y0, y1 = (int(np.clip(y, 0, camera.height)) for y in (np.floor(limits[2]), np.ceil(limits[3])))
     return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
+
+
+@jit
+def _extent(vertices: np.ndarray, focal: float, cx: float, cy: float) -> tuple[float, ...]:
+    """Limits of z, and of x and y in the picture (of points before the camera); NaN if a vertex is not finite."""
+    z0, z1, x0, x1, y0, y1 = np.inf, -np.inf, 0.0, 0.0, 0.0, 0.0
+    first = True
+    for i in range(len(vertices)):
+        z = vertices[i, 2]
+        if not np.isfinite(vertices[i, 0] + vertices[i, 1] + z):
+            return np.nan, np.nan, np.nan, np.nan, np.nan, np.nan
+        z0, z1 = min(z0, z), max(z1, z)
+        if z >= NEAR:
+            x, y = vertices[i, 0] / z * focal + cx, vertices[i, 1] / z * focal + cy
+            if first:
+                x0, x1, y0, y1, first = x, x, y, y, False
+            x0, x1, y0, y1 = min(x0, x), max(x1, x), min(y0, y), max(y1, y)
+    return z0, z1, x0, x1, y0, y1
 
 
 @jit
@@ -78,6 +95,7 @@ def _triangle(p: np.ndarray, a: int, b: int, c: int, inverse_depth: np.ndarray, 
     area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
     if not abs(area) > 1e-12:
         return
+    scale = 1 / area
     height, width = inverse_depth.shape
     # Samples lie at (u + .5, v + .5). The limits are cut as floats: a point beside the camera projects far away.
     u0 = int(np.ceil(max(min(x0, x1, x2) - 0.5, 0.0)))
@@ -88,8 +106,8 @@ def _triangle(p: np.ndarray, a: int, b: int, c: int, inverse_depth: np.ndarray, 
         dy = v + 0.5 - y0
         for u in range(u0, u1 + 1):
             dx = u + 0.5 - x0
-            wb = (dx * (y2 - y0) - (x2 - x0) * dy) / area
-            wc = ((x1 - x0) * dy - dx * (y1 - y0)) / area
+            wb = (dx * (y2 - y0) - (x2 - x0) * dy) * scale
+            wc = ((x1 - x0) * dy - dx * (y1 - y0)) * scale
             wa = 1 - wb - wc
             if wa < -EDGE or wb < -EDGE or wc < -EDGE:
                 continue
