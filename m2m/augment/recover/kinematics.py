@@ -22,6 +22,8 @@ WAIST, NECK, ANKLE, WRIST = 1.0, 1.25, 0.7, 1.1
 SHOULDER_TWIST, HIP_TWIST = 2.0, 0.9
 HYPEREXTENSION = 0.09
 """Most that a knee or an elbow bends the wrong way, sine of the angle."""
+LUMBAR = 0.3
+"""Share of the hips' bend that the small of the back takes: bending, a pelvis turns less than the line of the torso."""
 CURL = 0.22
 """Bend of each finger joint of a relaxed hand, radians."""
 
@@ -108,8 +110,17 @@ def _torso(skeleton: Skeleton, points: np.ndarray, trust: np.ndarray) -> tuple[n
     pelvis_across = unit(points[:, sk.HIP_MARKS[0]] - points[:, sk.HIP_MARKS[1]])
     level = across - (across * up).sum(-1, keepdims=True) * up
     pelvis = frame(hips_seen * pelvis_across + (1 - hips_seen) * unit(level), up) @ rest.T
+    pelvis = pelvis @ _rounded(pelvis, points, hips_seen[:, 0] * trust[:, sk.KNEE_MARKS].min(1))
     turn = limited(np.swapaxes(chest, -1, -2) @ pelvis, WAIST)
     return chest @ turn, chest
+
+
+def _rounded(pelvis: np.ndarray, points: np.ndarray, trust: np.ndarray) -> np.ndarray:
+    """Turns (T, 3, 3) of the pelvis against the torso's line, backwards as far as both thighs are raised."""
+    thighs = points[:, sk.KNEE_MARKS] - points[:, sk.HIP_MARKS]
+    raised = np.einsum("tij,tsi->tsj", pelvis, thighs)
+    bend = np.arctan2(raised[..., 2], np.maximum(-raised[..., 1], 0)).mean(1)
+    return exp(-LUMBAR * (np.clip(bend, 0, None) * trust)[:, None] * np.array([1.0, 0, 0]))
 
 
 def _head(skeleton: Skeleton, points: np.ndarray) -> np.ndarray:
