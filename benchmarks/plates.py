@@ -19,7 +19,8 @@ from m2m.augment.inpaint import InpaintParams, make_inpainter
 from m2m.augment.inpaint.motion import is_still
 from m2m.augment.inpaint.region import RegionParams, paint_region
 
-CLIPS = "tai_chi yoga juggle schoolgirls v_SoccerJuggling SchoolRules apply_eye_makeup car-detection using_segway tennis".split()
+CLIPS = ("tai_chi", "yoga", "juggle", "schoolgirls", "v_SoccerJuggling", "SchoolRules", "apply_eye_makeup")
+CLIPS += ("car-detection", "using_segway", "tennis")
 
 
 def read(shared: Path, name: str, n: int, size: tuple[int, int]) -> np.ndarray:
@@ -47,7 +48,7 @@ def silhouette(shared: Path, height: int) -> np.ndarray:
 
 
 def masks(shape: tuple[int, int, int], person: np.ndarray, walk: str) -> np.ndarray:
-    """The silhouette on its way, (T, H, W) bool: once across the frame in 60 frames, or swaying a little on the spot."""
+    """The silhouette on its way, (T, H, W) bool: across the frame in 60 frames, or swaying on the spot."""
     length, height, width = shape
     ph, pw = person.shape
     out = np.zeros((length, height, width), bool)
@@ -106,7 +107,8 @@ def main() -> None:
             apart = psnr(plate.frames, frames, aside) - psnr(base.frames, frames, aside)
             flick = flicker(plate.frames, mask), flicker(frames, mask)
             row = f"{name:<18}{walk:>9}{'still' if still else 'moving':>9}{mask.mean():9.3f}"
-            row += f"{plate.borrowed[mask.any((1, 2))].mean():9.2f}{before:9.1f}{after:9.1f}{after - before:+9.1f}{apart:+9.1f}"
+            row += f"{plate.borrowed[mask.any((1, 2))].mean():9.2f}"
+            row += f"{before:9.1f}{after:9.1f}{after - before:+9.1f}{apart:+9.1f}"
             print(row + f"{flick[0]:9.1f}{flick[1]:9.1f}{ms[0]:9.1f}{ms[1]:9.1f}{ms[2]:9.1f}", flush=True)
 
 

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from m2m.errors import InputError
 from m2m.files import file_sha256, write_atomic
+from m2m.fingerprints import canonical, fingerprint
 from m2m.video import SUFFIXES
 
 __all__ = [
@@ -124,32 +125,6 @@ class DatasetCard:
     clips: int
     quarantined: int
     hash: str
-
-
-def fingerprint(*parts: Any) -> str:
-    """A hash of values: the same values give the same 64 hexadecimal digits in every process and on every machine.
-
-    Args:
-        parts: JSON values, tuples (as lists) and dataclasses (as mappings), nested as needed.
-
-    Raises:
-        TypeError: A value has no canonical form (a set, a path, bytes, an object).
-        ValueError: A number is not finite.
-    """
-    text = json.dumps([_canonical(p) for p in parts], sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _canonical(value: Any) -> Any:
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _canonical(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, dict) and all(isinstance(k, str) for k in value):
-        return {k: _canonical(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_canonical(v) for v in value]
-    raise TypeError(f"no canonical form for {type(value).__name__} {value!r}")
 
 
 def data_hash(clips: Sequence[Clip]) -> str:
@@ -383,5 +358,5 @@ def write_card(card: DatasetCard, folder: Path) -> None:
     Raises:
         InfrastructureError: It cannot be written.
     """
-    text = json.dumps(_canonical(card), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(canonical(card), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
     write_atomic(folder / CARD, (text + "\n").encode())

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from m2m.clips import fingerprint
 from m2m.files import file_sha256, write_atomic
+from m2m.fingerprints import fingerprint
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def run(
     """Does all items.
 
     Args:
-        make_task: Makes the task, once in each worker process; picklable (a function of a module, a `functools.partial`).
+        make_task: Makes the task, once in each worker process; picklable, as a function of a module is.
         items: What to do.
         out: Folder of the results; all outputs lie under it, records and the lock in `.m2m`.
         workers: Processes; one item at a time each. Even a single worker is a process of its own.
@@ -76,7 +76,8 @@ def run(
     return [done[i.name] for i in items]
 
 
-_held: set[Path] = set()
+_held: dict[Path, int] = {}
+"""The thread that holds a lock, by the lock's file."""
 
 
 @contextmanager
@@ -89,7 +90,7 @@ def locked(out: Path) -> Iterator[None]:
         InputError: Another run holds the lock, or the folder cannot be written.
     """
     path = out.absolute() / STORE / "lock"
-    if path in _held:
+    if _held.get(path) == threading.get_ident():
         yield
         return
     try:
@@ -102,10 +103,12 @@ def locked(out: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise InputError(f"another run is working in {out}", "wait for it, or choose another folder") from error
-        _held.add(path)
-        yield
+        _held[path] = threading.get_ident()
+        try:
+            yield
+        finally:
+            del _held[path]
     finally:
-        _held.discard(path)
         os.close(handle)
 
 

@@ -11,7 +11,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -59,7 +59,9 @@ class _Fatal:
     error: M2MError
 
 
-def work(make_task: Callable[[], Task], items: list[Item], out: Path, n: int) -> Iterator[tuple[Record, float]]:
+def work(
+    make_task: Callable[[], Task], items: list[Item], out: Path, n: int
+) -> Generator[tuple[Record, float], None, None]:
     """Does items in `n` processes.
 
     Args:
@@ -69,8 +71,8 @@ def work(make_task: Callable[[], Task], items: list[Item], out: Path, n: int) ->
         n: Processes; even one is apart from this one.
 
     Yields:
-        A record and the seconds it took, in the order in which they come. When the generator is closed, workers drop what
-        they have in hand.
+        A record and the seconds it took, in the order in which they come. When the generator is closed, workers drop
+        what they have in hand.
 
     Raises:
         InfrastructureError: The disk is full, a package is missing, or a worker dies before it is ready.
@@ -80,8 +82,8 @@ def work(make_task: Callable[[], Task], items: list[Item], out: Path, n: int) ->
     workers: list[_Worker] = []
     deaths: dict[str, int] = {}
     try:
-        while in_hand := len(todo) + sum(w.item is not None for w in workers):
-            while len(workers) < min(n, in_hand):
+        while left := len(todo) + sum(w.item is not None for w in workers):
+            while len(workers) < min(n, left):
                 workers.append(_start(make_task, out))
             for worker in workers:
                 if worker.ready and worker.item is None and todo:
@@ -199,9 +201,8 @@ def _do(task: Task, item: Item, out: Path) -> Record | _Fatal:
     except QuarantineError as error:
         return Record(item.name, item.fingerprint, "quarantined", error.reason, error.what, error.evidence)
     except Exception as error:
-        # A parameter that is wrong for one clip (InputError) is that clip's fault; a full disk is not.
-        fatal = None if type(error) is M2MError else _fatal(error, out)
-        if isinstance(fatal, InfrastructureError):
+        fatal = _fatal(error, out)
+        if isinstance(fatal, InfrastructureError):  # any other M2MError is about this clip
             return _Fatal(fatal)
         evidence = {"traceback": traceback.format_exc()}
         return Record(item.name, item.fingerprint, "quarantined", "error", _in_a_line(error), evidence)

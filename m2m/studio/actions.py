@@ -122,7 +122,8 @@ def squat(d: _Draft, c: np.ndarray, m: Manner) -> None:
     """Down on bent knees with the arms to the front, and up."""
     w = _hold(c) * min(m.amplitude, 1.05)
     for side in (LEFT, RIGHT):
-        d.arm(side, ray(15 + 70 * w, 80, side), ray(20 + 67 * w, 90, side))
+        # The chest leans forward by 38 degrees, the arms stay level.
+        d.arm(side, ray(15 + 108 * w, 80, side), ray(20 + 106 * w, 90, side))
         d.leg(side, blend(ray(8, 0, side), ray(92, 68, side), w), blend(ray(8, 0, side), ray(-38, 95, side), w))
     d.hips[:, 0] += 28 * DEGREE * w
     d.spine[:, 0] += 10 * DEGREE * w
@@ -275,26 +276,29 @@ class Action:
     Attributes:
         rate: Cycles a second at tempo 1.
         write: Writes the action into a draft: (draft, cycles (T,), manner).
+        turned: Smallest and largest degrees by which people are turned from facing the camera, to either side, so that
+            the movement is not hidden along the line of sight.
     """
 
     rate: float
     write: Callable[[_Draft, np.ndarray, Manner], None]
+    turned: tuple[float, float] = (0, 45)
 
 
 ACTIONS: dict[str, Action] = {
     "wave": Action(1.3, wave),
     "jumping_jack": Action(0.9, jumping_jack),
-    "squat": Action(0.5, squat),
-    "walk": Action(0.85, walk),
-    "punch": Action(0.9, punch),
-    "kick": Action(0.6, kick),
-    "bow": Action(0.45, bow),
+    "squat": Action(0.5, squat, (10, 80)),
+    "walk": Action(0.85, walk, (50, 90)),
+    "punch": Action(0.9, punch, (15, 75)),
+    "kick": Action(0.6, kick, (30, 85)),
+    "bow": Action(0.45, bow, (25, 85)),
     "arm_circles": Action(0.65, arm_circles),
     "clap": Action(1.1, clap),
-    "march": Action(0.85, march),
-    "throw": Action(0.6, throw),
+    "march": Action(0.85, march, (10, 75)),
+    "throw": Action(0.6, throw, (10, 70)),
     "side_bend": Action(0.45, side_bend),
-    "lift": Action(0.45, lift),
+    "lift": Action(0.45, lift, (10, 80)),
 }
 """The classes, in the order in which `draw_dataset` takes them."""
 

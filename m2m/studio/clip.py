@@ -38,7 +38,7 @@ class ClipSpec:
         clutter: Things move in the background.
         height: Height of the upright person in pixels at rest.
         heading: Degrees by which the person is turned to the left from facing the camera.
-        enter: Walkers come into the picture and leave it; only for `walk`.
+        enter: Walkers come into the picture after the beginning, and leave it where there is time; only for `walk`.
         cut: Two shots with other people and another scene, cut in the middle.
     """
 
@@ -164,7 +164,7 @@ def _shot(spec: ClipSpec, camera: Camera, seconds: np.ndarray, rng: np.random.Ge
 
 
 def _place(spec: ClipSpec, index: int, floor: float, view: np.ndarray, rng: np.random.Generator) -> Place:
-    """A place in which the person stays in the picture while the camera moves."""
+    """A place in which the person stays in the picture while the camera moves, or just beside it to enter."""
     width, height = spec.size
     walks = spec.label == "walk"
     zoom = float(view[:, 2].max())
@@ -172,20 +172,23 @@ def _place(spec: ClipSpec, index: int, floor: float, view: np.ndarray, rng: np.r
     tall = min(tall, 0.92 * height / zoom)
     if walks and not spec.enter:
         tall = min(tall, 0.5 * height)  # or a few steps lead out of the picture
-    side = rng.choice([-1, 1])
-    heading = side * rng.uniform(50, 90) if walks else rng.normal(0, 30)
+    turned = (75.0, 90.0) if spec.enter else ACTIONS[spec.label].turned
+    heading = float(rng.choice([-1, 1]) * rng.uniform(*turned))
     if spec.heading is not None:
         heading = spec.heading
     lowest = height / 2 + (height / 2 - 3 - np.abs(view[:, 1]).max()) / zoom
     feet = max(height / 2 + tall * rng.uniform(0.45, 0.6), floor + 0.03 * height, tall * (1 + REACH))
     # Where raised arms do not fit, they are cut rather than the feet.
     feet = min(feet, lowest)
-    half = 0.5 if walks and not spec.enter else 0.5 - 0.6 * tall / width
-    low, high = width * (0.5 - half) - view[:, 0].min(), width * (0.5 + half) - view[:, 0].max()
-    if walks and not spec.enter:
+    low, high = 0.6 * tall - view[:, 0].min(), width - 0.6 * tall - view[:, 0].max()
+    if walks:
         low = high = width / 2
     if spec.persons == 2:
         middle = (low + high) / 2
         low, high = ((low, middle - 0.2 * tall), (middle + 0.2 * tall, high))[index]
-    x = rng.uniform(min(low, high), max(low, high))
-    return Place(float(x), float(feet), float(tall), float(np.radians(heading)))
+    x = float(rng.uniform(min(low, high), max(low, high)))
+    if spec.enter:
+        # A second walker follows the first. Turned to the left is, in the picture, to the right.
+        beside = (0.4 + index) * tall
+        x = (-beside if heading > 0 else width + beside) - float(view[0, 0])
+    return Place(x, float(feet), float(tall), float(np.radians(heading)), 0.0 if spec.enter else 0.5)

@@ -54,9 +54,11 @@ def _rest(body: BodyModel) -> _Rest:
     return _Rest(body.vertices(still, origin), body.joints(still, origin))
 
 
-def _cloth_color(rng: np.random.Generator) -> np.ndarray:
+def _cloth_color(rng: np.random.Generator, skin: np.ndarray) -> np.ndarray:
+    """A colour by chance that is not taken for bare skin."""
     hsv = np.array([[[rng.uniform(0, 360), rng.uniform(0.1, 0.85), rng.uniform(0.25, 0.95)]]], np.float32)
-    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0]
+    color = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0]
+    return color if np.abs(color - skin).sum() > 0.45 else color[::-1] * 0.8  # red and blue swapped
 
 
 def dress(body: BodyModel, rng: np.random.Generator) -> Person:
@@ -83,17 +85,17 @@ def dress(body: BodyModel, rng: np.random.Generator) -> Person:
     shirt = (y < collar) & (y > waist) & (x < sleeve)
     trousers = (y <= waist) & (y > hem) & (x < (shoulder + elbow) / 2)
     shoes = y < ankle + 0.02
-    top, bottom = _cloth_color(rng), _cloth_color(rng) * rng.uniform(0.5, 1.0)
+    top, bottom = _cloth_color(rng, skin), _cloth_color(rng, skin) * rng.uniform(0.5, 1.0)
     if np.abs(top - bottom).sum() < 0.5:
         bottom = np.clip(1.05 - top, 0.08, 0.9)
     colors[shirt], colors[trousers], colors[shoes] = top, bottom, SHOES[rng.integers(len(SHOES))]
     pattern = rng.integers(3)
     if pattern == 1:  # stripes across the chest and the sleeves
         along = np.where(x > shoulder, x, y)
-        colors[shirt & (np.sin(along * 2 * np.pi / 0.09) > 0)] = _cloth_color(rng)
+        colors[shirt & (np.sin(along * 2 * np.pi / 0.09) > 0)] = _cloth_color(rng, skin)
     elif pattern == 2:  # a print on the chest
         print_at = shirt & (x < 0.08) & (np.abs(y - joints[9, 1] + 0.02) < 0.07) & (z > joints[9, 2])
-        colors[print_at] = _cloth_color(rng)
+        colors[print_at] = _cloth_color(rng, skin)
     puff[shirt], puff[trousers], puff[shoes] = rng.uniform(0.004, 0.014), rng.uniform(0.004, 0.016), 0.008
 
     _face(colors, rest, skin)
@@ -118,7 +120,7 @@ def _face(colors: np.ndarray, rest: _Rest, skin: np.ndarray) -> None:
     def spot(at: tuple[float, float], size: tuple[float, float], color: np.ndarray) -> None:
         colors[front & (((x - at[0]) / size[0]) ** 2 + ((y - at[1]) / size[1]) ** 2 < 1)] = color
 
-    spot((0.5, 0.02), (0.34, 0.24), skin * 0.62)  # the socket
+    spot((0.5, 0.02), (0.34, 0.24), skin * 0.78)  # the socket
     spot((0.5, 0.0), (0.26, 0.12), np.array([0.93, 0.92, 0.9]))
     spot((0.5, 0.0), (0.12, 0.13), np.array([0.10, 0.07, 0.06]))
     spot((0.5, 0.38), (0.36, 0.10), skin * 0.28)

@@ -15,19 +15,21 @@ from m2m.studio.person import Person
 
 @dataclass(frozen=True)
 class Place:
-    """Where a person stands at the middle of the shot, in the frame of the camera at rest.
+    """Where a person stands, in the frame of the camera at rest.
 
     Attributes:
         x: Column in pixels.
         feet: Row of the soles in pixels.
         height: Height of the upright person in pixels.
         heading: Radians turned to the person's left from facing the camera.
+        moment: When a walker passes this place: 0 at the beginning of the shot, 1 at the end.
     """
 
     x: float
     feet: float
     height: float
     heading: float
+    moment: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,8 @@ def stage(
     home = np.median(ankles, axis=0)
     steps = np.einsum("ts,tsk->tk", motion.support, home - ankles)
     steps[:, 1] = 0
-    steps[:, 2] += motion.travel - (motion.travel[0] + motion.travel[-1]) / 2
+    begin, end = motion.travel[0], motion.travel[-1]
+    steps[:, 2] += motion.travel - (begin + place.moment * (end - begin))
     depth = camera.focal * person.height / place.height
     floor = np.array([(place.x - camera.cx), (place.feet - camera.cy), camera.focal]) * depth / camera.focal
     world = floor + turn.apply(steps)

@@ -1,8 +1,9 @@
 """The background of a still camera: for each pixel the consensus of the frames in which nobody is near it."""
 
+import cv2
 import numpy as np
 
-from m2m.augment.inpaint.morphology import widen
+from m2m.augment.inpaint.morphology import bounds, widen
 from m2m.augment.inpaint.navier_stokes import match_border, smooth_fill
 from m2m.augment.inpaint.params import InpaintParams
 
@@ -70,36 +71,61 @@ def fill_still(
         (T, H, W, 3) uint8 and (T,) float32, the share of the region that was borrowed.
     """
     length = len(frames)
-    # Wide enough that the spatial fill's border and the ring around the region lie inside the model.
-    where = widen(region.any(0), params.guard + 8)
-    ys, xs = np.nonzero(where)
-    samples, trusted = frames[:, ys, xs], ~untrusted[:, ys, xs]
     spans = max(1, round((length - 1) / params.keyframes))
-    centres = np.linspace(0, length - 1, spans + 1).round().astype(int)
-    models, founds = [], []
-    for centre in centres:
-        colours, found = consensus(samples, trusted, int(centre), params)
-        canvas = frames[centre].copy()
-        canvas[ys, xs] = colours
-        hole = where.copy()
-        hole[ys, xs] = ~found
-        models.append(smooth_fill(canvas, hole))
-        founds.append(where & ~hole)
+    centres = [int(c) for c in np.linspace(0, length - 1, spans + 1).round()]
     out = frames.copy()
     borrowed = np.zeros(length, np.float32)
-    for t in range(length):
-        if not region[t].any():
-            continue
-        k = min(int(np.searchsorted(centres, t, "right")) - 1, spans - 1)
-        share = (t - centres[k]) / max(1, centres[k + 1] - centres[k])
-        model = models[k].copy()
-        a, b = models[k][ys, xs].astype(np.float32), models[k + 1][ys, xs]
-        model[ys, xs] = np.rint(a + (b - a) * np.float32(share)).astype(np.uint8)
-        model = _expose(model, frames[t], where & ~region[t], params.tolerance)
-        model = match_border(model, frames[t], region[t], where, FADE, params.tolerance)
-        out[t][region[t]] = model[region[t]]
-        borrowed[t] = (founds[k] & founds[k + 1])[region[t]].mean()
+    models: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    for k in range(spans):
+        stop = length if k == spans - 1 else centres[k + 1]
+        for t in range(centres[k], stop):
+            if not region[t].any():
+                continue
+            for j in (k, k + 1):
+                if j not in models:
+                    begin, end = centres[max(0, j - 1)], centres[min(spans, j + 1)] + 1
+                    models[j] = _model(frames, region[begin:end].any(0), untrusted, centres[j], params)
+            (a, found_a), (b, found_b) = models[k], models[k + 1]
+            share = (t - centres[k]) / max(1, centres[k + 1] - centres[k])
+            near = bounds(region[t], 16)
+            hole = region[t][near]
+            model = cv2.addWeighted(a[near], 1 - share, b[near], share, 0)
+            model = _expose(model, frames[t][near], ~hole, params.tolerance)
+            model = match_border(model, frames[t][near], hole, ~hole, FADE, params.tolerance)
+            out[t][near][hole] = model[hole]
+            borrowed[t] = (found_a & found_b)[near][hole].mean()
+        models.pop(k, None)
     return out, borrowed
+
+
+def _model(
+    frames: np.ndarray, region: np.ndarray, untrusted: np.ndarray, centre: int, params: InpaintParams
+) -> tuple[np.ndarray, np.ndarray]:
+    """The background around one frame.
+
+    Args:
+        frames: (T, H, W, 3) uint8 RGB.
+        region: (H, W) bool, what the model is for.
+        untrusted: (T, H, W) bool.
+        centre: The frame whose background it is.
+        params: See `InpaintParams`.
+
+    Returns:
+        (H, W, 3) uint8 and (H, W) bool, what was found in the frames. The rest of the region is painted from its border.
+    """
+    # Wide enough for the ring around the region and for the border that the spatial fill reads.
+    where = widen(region, 16)
+    ys, xs = np.nonzero(where)
+    samples = frames[:, ys, xs]
+    colours, agreed = consensus(samples, ~untrusted[:, ys, xs], centre, params)
+    # Pixels that this model never hides are in plain sight: they may bound the spatial fill, though nobody copies them.
+    shown = np.flatnonzero(~agreed & ~region[ys, xs])
+    colours[shown], _ = consensus(samples[:, shown], np.ones((len(frames), len(shown)), bool), centre, params)
+    canvas = frames[centre].copy()
+    canvas[ys, xs] = colours
+    found = np.zeros_like(where)
+    found[ys, xs] = agreed
+    return smooth_fill(canvas, region & ~found), found
 
 
 def _expose(model: np.ndarray, frame: np.ndarray, ring: np.ndarray, tolerance: int) -> np.ndarray:

@@ -3,8 +3,12 @@
 import cv2
 import numpy as np
 
-SHIFT = 0.003
+SHIFT = 0.0045
 """Share of the frame's width that the background of a still camera may be off by."""
+STILL = 0.3
+"""Share of the picture's cornered cells that must stay for a still camera; one that moves keeps hardly any."""
+CELLS = 8
+"""Cells across the frame, so that a logo or a letterbox with many corners counts little."""
 SAMPLE = 8
 """Frames between two looks at a still camera."""
 CORNERS = 300
@@ -35,8 +39,8 @@ def _tracks(a: np.ndarray, b: np.ndarray, known_a: np.ndarray, known_b: np.ndarr
     if start is None:
         return nothing, nothing
     size, levels = (21, 21), 5
-    end, there, _ = cv2.calcOpticalFlowPyrLK(a, b, start, None, winSize=size, maxLevel=levels)
-    back, here, _ = cv2.calcOpticalFlowPyrLK(b, a, end, None, winSize=size, maxLevel=levels)
+    end, there, _ = cv2.calcOpticalFlowPyrLK(a, b, start, start.copy(), winSize=size, maxLevel=levels)
+    back, here, _ = cv2.calcOpticalFlowPyrLK(b, a, end, end.copy(), winSize=size, maxLevel=levels)
     start, end, back = start[:, 0], end[:, 0], back[:, 0]
     good = (there[:, 0] > 0) & (here[:, 0] > 0) & (np.linalg.norm(start - back, axis=1) < 0.7)
     xy = np.rint(end).astype(int)
@@ -54,8 +58,8 @@ def is_still(frames: np.ndarray, people: np.ndarray) -> bool:
         people: (T, H, W) bool, pixels that are not background.
 
     Returns:
-        True if most of the background stays within `SHIFT` of where it is in the middle frame. A background without
-        corners counts as still where most of it keeps its colour.
+        True if enough of the picture stays within `SHIFT` of where it is in the middle frame; things that move by
+        themselves may be in the majority. A picture without corners counts as still where most of it keeps its colour.
     """
     middle = len(frames) // 2
     reference = _grey(frames[middle])
@@ -66,12 +70,15 @@ def is_still(frames: np.ndarray, people: np.ndarray) -> bool:
         grey = _grey(frames[t])
         a, b = _tracks(reference, grey, known, known)
         if len(a) >= MINIMUM:
-            moved = bool(np.median(np.linalg.norm(a - b, axis=1)) > SHIFT * frames.shape[2])
+            stays = np.linalg.norm(a - b, axis=1) <= SHIFT * frames.shape[2]
+            cell = np.floor(a * (CELLS / frames.shape[2])).astype(int) @ np.array([1, 1000])
+            staying = [bool(stays[cell == c].mean() >= 0.5) for c in np.unique(cell)]
+            if np.mean(staying) < STILL:
+                return False
         else:
             change = cv2.absdiff(cv2.GaussianBlur(reference, (0, 0), 2), cv2.GaussianBlur(grey, (0, 0), 2))
-            moved = bool(np.median(change[known]) > 4)
-        if moved:
-            return False
+            if np.median(change[known]) > 4:
+                return False
     return True
 
 

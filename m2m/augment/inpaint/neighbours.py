@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from m2m.augment.inpaint.morphology import bounds
+from m2m.augment.inpaint.morphology import bounds, widen
 from m2m.augment.inpaint.motion import register
 from m2m.augment.inpaint.navier_stokes import match_border, smooth_fill
 from m2m.augment.inpaint.params import InpaintParams
@@ -38,7 +38,7 @@ def fill_moving(
         if not region[t].any():
             continue
         box = bounds(region[t], 24)
-        fill, found = _borrow(frames, untrusted, region[t], t, box, steps, params)
+        fill, found = _borrow(frames, untrusted, region[t], widen(people[t], params.guard), t, box, steps, params)
         image, hole = frames[t][box], region[t][box]
         canvas = np.where(found[..., None], fill, image)
         canvas = smooth_fill(canvas, hole & ~found)
@@ -74,6 +74,7 @@ def _borrow(
     frames: np.ndarray,
     untrusted: np.ndarray,
     region: np.ndarray,
+    guarded: np.ndarray,
     t: int,
     box: tuple[slice, slice],
     steps: list[np.ndarray | None],
@@ -85,10 +86,10 @@ def _borrow(
         Of the box: (h, w, 3) uint8 colours and (h, w) bool, where there are any.
     """
     image, hole = frames[t][box], region[box]
-    outside = ~hole & ~untrusted[t][box]
+    outside = ~hole & ~guarded[box]
     height, width = hole.shape
     depth = cv2.distanceTransform(np.pad(hole, 1).astype(np.uint8), cv2.DIST_L2, 3).max()
-    size = 2 * int(max(12, depth)) + 1
+    size = 2 * int(depth + params.guard + 12) + 1
     spatial = _spread_error(image, outside, size)
     offset = np.array([[1, 0, box[1].start], [0, 1, box[0].start], [0, 0, 1.0]])
     need = hole | cv2.dilate(hole.astype(np.uint8), np.ones((5, 5), np.uint8)).view(bool)
@@ -125,19 +126,18 @@ def _borrow(
 
 
 def _local_mean(values: np.ndarray, known: np.ndarray, size: int) -> np.ndarray:
-    """The mean of the known values in a square around each pixel; infinite where there are none."""
+    """The mean of the known values in a square around each pixel; where there are none, of all."""
     share = cv2.blur(known.astype(np.float32), (size, size), borderType=cv2.BORDER_CONSTANT)
     total = cv2.blur(np.where(known, values, 0).astype(np.float32), (size, size), borderType=cv2.BORDER_CONSTANT)
-    return np.where(share > 1e-4, total / np.maximum(share, 1e-4), np.inf)
+    everywhere = values[known].mean() if known.any() else np.inf
+    return np.where(share > 1e-3, total / np.maximum(share, 1e-3), everywhere)
 
 
 def _spread_error(image: np.ndarray, known: np.ndarray, size: int) -> np.ndarray:
     """What a smooth fill would be wrong by, squared: the variance of the surroundings."""
-    variance = np.zeros(known.shape)
-    for channel in range(3):
-        values = image[..., channel].astype(np.float32)
-        variance += _local_mean(values**2, known, size) - _local_mean(values, known, size) ** 2
-    return variance / 3
+    values = image.astype(np.float32)
+    squares = [_local_mean(values[..., c] ** 2, known, size) - _local_mean(values[..., c], known, size) ** 2 for c in range(3)]
+    return np.mean(squares, axis=0)
 
 
 def _fits(image: np.ndarray, warped: np.ndarray, common: np.ndarray, spatial: np.ndarray, size: int) -> np.ndarray:

@@ -10,7 +10,7 @@ class InpaintParams:
     """How the region is filled.
 
     Attributes:
-        backend: `temporal` (other frames of the window, Navier-Stokes for the rest) or `navier-stokes` (each frame alone).
+        backend: `temporal` (other frames, Navier-Stokes for the rest) or `navier-stokes` (each frame alone).
         guard: Pixels around a source's cover that are never copied.
         guard_frames: Frames before and after a covered pixel in which it is not copied either: masks miss a frame.
         agree: Samples from different frames that must agree on a colour.
@@ -26,7 +26,7 @@ class InpaintParams:
     agree: int = 2
     tolerance: int = 24
     samples: int = 9
-    keyframes: int = 24
+    keyframes: int = 12
     reach: int = 55
 
     def __post_init__(self) -> None:

@@ -1,0 +1,79 @@
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from m2m.errors import InputError
+from m2m.studio import ACTIONS, StudioParams, draw_clip, draw_dataset
+from m2m.studio.dataset import TRUTH, specs
+from m2m.video import probe, read
+
+SMALL = {"size": (160, 96), "fps": 8, "seconds": 1.0}
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Path]]:
+    out = tmp_path_factory.mktemp("studio")
+    return out, draw_dataset(out, 3, 2, seed=5, **SMALL)
+
+
+def test_files_and_labels(dataset: tuple[Path, list[Path]]) -> None:
+    out, videos = dataset
+    labels = list(ACTIONS)[:3]
+    assert [v.relative_to(out).as_posix() for v in videos] == [f"{x}/{x}_{i:03d}.mp4" for x in labels for i in (0, 1)]
+    assert sorted(p.name for p in out.iterdir()) == sorted([TRUTH, *labels])
+    for video in videos:
+        truth = np.load(out / TRUTH / video.parent.name / f"{video.stem}.npz")
+        assert (str(truth["label"]), str(truth["name"])) == (video.parent.name, video.stem)
+        info = probe(video)
+        assert (info.width, info.height, info.fps) == (160, 96, Fraction(8)) == (*truth["camera"][3:], truth["fps"][0])
+
+
+def test_truth_is_what_was_drawn(dataset: tuple[Path, list[Path]]) -> None:
+    out, _ = dataset
+    for name, spec in specs(StudioParams(3, 2, 5, **SMALL)).items():
+        clip, folder = draw_clip(spec), out / TRUTH / spec.label
+        truth = np.load(folder / f"{name}.npz")
+        assert np.array_equal(np.unpackbits(truth["masks"], axis=-1, count=160).astype(bool), clip.person_masks)
+        for index, frame in enumerate(clip.bodies):
+            assert np.nonzero(truth["visible"][index])[0].tolist() == [b.track for b in frame.bodies]
+            for body in frame.bodies:
+                assert np.array_equal(truth["poses"][index, body.track], body.pose)
+                assert np.array_equal(truth["transl"][index, body.track], body.transl)
+        if (folder / f"{name}.png").exists():
+            picture = cv2.imread(str(folder / f"{name}.png"))[..., ::-1]
+            plates = np.broadcast_to(picture, clip.plates.shape)
+        else:
+            plates = np.stack([f.image for f in read(folder / f"{name}.mkv")])
+        assert np.array_equal(plates, clip.plates)
+        shown = np.stack([f.image for f in read(out / spec.label / f"{name}.mp4")])
+        assert np.abs(shown.astype(int) - clip.frames).mean() < 6
+
+
+def test_same_seed_same_files(dataset: tuple[Path, list[Path]], tmp_path: Path) -> None:
+    out, _ = dataset
+    draw_dataset(tmp_path / "again", 3, 2, seed=5, **SMALL)
+    files = {p.relative_to(out): p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    again = {p.relative_to(tmp_path / "again"): p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    assert files == again
+
+
+def test_a_clip_does_not_depend_on_how_many_others_there_are() -> None:
+    few, many = specs(StudioParams(2, 1, 9)), specs(StudioParams(5, 4, 9))
+    assert few.items() <= many.items()
+    assert len({s.seed for s in many.values()}) == 20
+
+
+@pytest.mark.parametrize("wrong", [{"classes": 0}, {"classes": 99}, {"clips_per_class": 0}, {"seed": -1}])
+def test_wrong_parameters_are_refused(wrong: dict, tmp_path: Path) -> None:
+    with pytest.raises(InputError):
+        draw_dataset(tmp_path / "out", **wrong)
+
+
+def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("keep")
+    with pytest.raises(InputError, match="not an empty folder"):
+        draw_dataset(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]

@@ -1,0 +1,123 @@
+"""Toy tasks for tests of the work loop; workers import them by name. As a program: a run that can be killed."""
+
+import functools
+import hashlib
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from m2m.errors import InfrastructureError, InputError, QuarantineError
+from m2m.files import Transaction
+from m2m.records import Item
+from m2m.work import run
+
+
+def content(payload: str) -> bytes:
+    """What the toy writes for a payload."""
+    return hashlib.sha256(payload.encode()).digest() * 500
+
+
+class Toy:
+    """Writes a file in slow steps and notes in a log that it ran. Payloads are `verb:anything`."""
+
+    def __init__(self, out: Path, log: Path, step: float = 0.0) -> None:
+        self.out, self.log, self.step = out, log, step
+
+    def __call__(self, payload: str) -> dict:
+        name = payload.replace(":", "_")
+        with self.log.open("a") as log:
+            log.write(f"{payload} {os.getpid()}\n")
+        verb = payload.split(":")[0]
+        if verb in MISDEEDS:
+            MISDEEDS[verb](self)
+        path = f"videos/{name}.bin"
+        with Transaction() as files, files.part(self.out / path).open("wb") as file:
+            for block in range(5):
+                file.write(content(payload)[block * 3200 : (block + 1) * 3200])
+                file.flush()
+                time.sleep(self.step)
+        return {"outputs": {"video": path}, "length": len(content(payload))}
+
+
+def _quarantine(_: Toy) -> None:
+    raise QuarantineError("verifier", "somebody is still there", {"frame": 7})
+
+
+def _bug(_: Toy) -> None:
+    raise ZeroDivisionError("a bug")
+
+
+def _bad_input(_: Toy) -> None:
+    raise InputError("this clip is odd")
+
+
+def _missing_package(_: Toy) -> None:
+    import a_package_that_does_not_exist  # noqa: F401
+
+
+def _full(_: Toy) -> None:
+    raise InfrastructureError("the disk is full", "free some space")
+
+
+def _die(_: Toy) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _die_once(toy: Toy) -> None:
+    if toy.log.read_text().count("dieonce") == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _half(toy: Toy) -> None:
+    """Dies in the middle of writing."""
+    with Transaction() as files:
+        files.part(toy.out / "videos" / "half.bin").write_bytes(b"half")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _hang(toy: Toy) -> None:
+    with Transaction() as files:
+        files.part(toy.out / "videos" / "hang.bin").write_bytes(b"hang")
+        time.sleep(60)
+
+
+MISDEEDS = {
+    "quarantine": _quarantine,
+    "bug": _bug,
+    "badinput": _bad_input,
+    "missing": _missing_package,
+    "full": _full,
+    "die": _die,
+    "dieonce": _die_once,
+    "half": _half,
+    "hang": _hang,
+}
+
+
+def factory(out: Path, log: Path, step: float = 0.0) -> functools.partial:
+    """A picklable maker of toys."""
+    return functools.partial(Toy, out, log, step)
+
+
+def broken_factory() -> Toy:
+    raise InputError("the model file is not there", "fetch it")
+
+
+def dying_factory() -> Toy:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
+def items(payloads: list[str], version: str = "1") -> list[Item]:
+    return [Item(p.replace(":", "_"), f"{p}/{version}", p) for p in payloads]
+
+
+def main() -> None:
+    out, log, workers, step = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
+    run(factory(out, log, step), items(sys.argv[5:]), out=out, workers=workers)
+
+
+if __name__ == "__main__":
+    main()
