@@ -111,7 +111,7 @@ def _model(
         params: See `InpaintParams`.
 
     Returns:
-        (H, W, 3) uint8 and (H, W) bool, what was found in the frames. The rest of the region is painted from its border.
+        (H, W, 3) uint8 and (H, W) bool, what was found in the frames; the rest is painted from its border.
     """
     # Wide enough for the ring around the region and for the border that the spatial fill reads.
     where = widen(region, 16)

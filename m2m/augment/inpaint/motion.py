@@ -38,9 +38,8 @@ def _tracks(a: np.ndarray, b: np.ndarray, known_a: np.ndarray, known_b: np.ndarr
     start = cv2.goodFeaturesToTrack(a, CORNERS, 0.01, max(4, a.shape[1] // 54), mask=known_a.astype(np.uint8))
     if start is None:
         return nothing, nothing
-    size, levels = (21, 21), 5
-    end, there, _ = cv2.calcOpticalFlowPyrLK(a, b, start, start.copy(), winSize=size, maxLevel=levels)
-    back, here, _ = cv2.calcOpticalFlowPyrLK(b, a, end, end.copy(), winSize=size, maxLevel=levels)
+    end, there, _ = cv2.calcOpticalFlowPyrLK(a, b, start, start.copy(), winSize=(21, 21), maxLevel=5)
+    back, here, _ = cv2.calcOpticalFlowPyrLK(b, a, end, end.copy(), winSize=(21, 21), maxLevel=5)
     start, end, back = start[:, 0], end[:, 0], back[:, 0]
     good = (there[:, 0] > 0) & (here[:, 0] > 0) & (np.linalg.norm(start - back, axis=1) < 0.7)
     xy = np.rint(end).astype(int)

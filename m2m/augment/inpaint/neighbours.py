@@ -10,6 +10,10 @@ from m2m.augment.inpaint.params import InpaintParams
 
 OFFSETS = (1, 2, 3, 5, 8, 12, 17, 23, 30, 40, 55, 75, 100)
 """Distances in frames at which samples are looked for, near ones first."""
+BETTER = 0.15
+"""Squared error around the region, as a share of a smooth fill's, below which a frame may be borrowed from."""
+EXACT = 60.0
+"""Squared error that is always good enough: compression and resampling alone."""
 SAMPLES = 5
 """Samples of a moving background: more would be farther and fit worse."""
 FADE = 5.0
@@ -42,14 +46,14 @@ def fill_moving(
         image, hole = frames[t][box], region[t][box]
         canvas = np.where(found[..., None], fill, image)
         canvas = smooth_fill(canvas, hole & ~found)
-        canvas = np.where(hole[..., None], canvas, fill_outside(image, fill, found, hole))
+        canvas = np.where(hole[..., None], canvas, _extended(image, fill, found, hole))
         canvas = match_border(canvas, image, hole, ~hole, FADE, params.tolerance)
         out[t][box][hole] = canvas[hole]
         borrowed[t] = found[hole].mean()
     return out, borrowed
 
 
-def fill_outside(image: np.ndarray, fill: np.ndarray, found: np.ndarray, hole: np.ndarray) -> np.ndarray:
+def _extended(image: np.ndarray, fill: np.ndarray, found: np.ndarray, hole: np.ndarray) -> np.ndarray:
     """What the fill would show just outside the hole, the image itself where it shows nothing."""
     return np.where((found & ~hole)[..., None], fill, image)
 
@@ -89,7 +93,7 @@ def _borrow(
     outside = ~hole & ~guarded[box]
     height, width = hole.shape
     depth = cv2.distanceTransform(np.pad(hole, 1).astype(np.uint8), cv2.DIST_L2, 3).max()
-    size = 2 * int(depth + params.guard + 12) + 1
+    size = 2 * int(depth + params.guard + 12) + 1  # wide enough to see past the guard from the middle of the hole
     spatial = _spread_error(image, outside, size)
     offset = np.array([[1, 0, box[1].start], [0, 1, box[0].start], [0, 0, 1.0]])
     need = hole | cv2.dilate(hole.astype(np.uint8), np.ones((5, 5), np.uint8)).view(bool)
@@ -136,11 +140,12 @@ def _local_mean(values: np.ndarray, known: np.ndarray, size: int) -> np.ndarray:
 def _spread_error(image: np.ndarray, known: np.ndarray, size: int) -> np.ndarray:
     """What a smooth fill would be wrong by, squared: the variance of the surroundings."""
     values = image.astype(np.float32)
-    squares = [_local_mean(values[..., c] ** 2, known, size) - _local_mean(values[..., c], known, size) ** 2 for c in range(3)]
+    channels = cv2.split(values)
+    squares = [_local_mean(c**2, known, size) - _local_mean(c, known, size) ** 2 for c in channels]
     return np.mean(squares, axis=0)
 
 
 def _fits(image: np.ndarray, warped: np.ndarray, common: np.ndarray, spatial: np.ndarray, size: int) -> np.ndarray:
-    """Where a warped frame explains the surroundings better than a smooth fill would."""
-    error = (np.square(image.astype(np.float32) - warped)).mean(-1)
-    return _local_mean(error, common, size) < np.maximum(0.5 * spatial, 30)
+    """Where a warped frame explains the surroundings so well that it will beat a smooth fill in the hole as well."""
+    error = np.square(image.astype(np.float32) - warped).mean(-1)
+    return _local_mean(error, common, size) < np.maximum(BETTER * spatial, EXACT)
