@@ -203,7 +203,7 @@ def scan(path: Path) -> list[Clip]:
         InputError: There is nothing at `path`, no video in it, or a manifest is wrong or names a file that is missing.
     """
     if not path.exists():
-        raise InputError(f"there is no {path}", "name a video, a folder of videos, or a manifest")
+        raise InputError(f"{path} does not exist", "name a video, a folder of videos, or a manifest")
     if path.is_dir():
         return _scan_dataset(path / MANIFEST) if (path / MANIFEST).is_file() else _scan_folder(path)
     suffix = path.suffix.lower()
