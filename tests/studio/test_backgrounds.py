@@ -20,8 +20,8 @@ def test_scenes_have_texture_and_differ_by_seed(kind: str) -> None:
     assert np.abs(a.astype(int) - b).mean() > 5
     gray = a.mean(axis=2)
     steps = np.abs(np.diff(gray, axis=1))
-    # Features to register by in most parts of the picture, below as well as above.
-    assert (steps[:60] > 8).mean() > 0.005 and (steps[60:] > 4).mean() > 0.05
+    # Features to register by; a sky has few, the ground never.
+    assert (steps > 8).mean() > 0.01 and (steps[75:] > 4).mean() > 0.05
 
 
 def test_same_seed_same_bytes() -> None:

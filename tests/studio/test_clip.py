@@ -5,6 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
+from m2m.augment.body import BodyParams, make_body
 from m2m.errors import InputError
 from m2m.studio.actions import ACTIONS
 from m2m.studio.clip import ClipSpec, StudioClip, draw_clip
@@ -70,8 +71,6 @@ def test_plate_does_not_depend_on_the_person() -> None:
 @pytest.mark.parametrize("camera", ["still", "zoom", "pan"])
 def test_joints_project_into_the_mask(label: str, camera: str) -> None:
     clip = draw_clip(ClipSpec(label, seed=2, fps=Fraction(2), seconds=2.0, camera=camera, height=120))
-    from m2m.augment.body import BodyParams, make_body
-
     body = make_body(BodyParams())  # builds differ by a few centimetres
     hits = []
     for frame, mask in zip(clip.bodies, clip.masks, strict=True):
@@ -91,14 +90,13 @@ def test_person_has_the_height_asked_for() -> None:
 
 def test_feet_stand_still_on_a_still_floor_and_move_with_the_picture() -> None:
     clip = draw_clip(replace(SPEC, height=150, heading=20.0))
-    from m2m.augment.body import BodyParams, make_body
-
     body = make_body(BodyParams())
 
     def ankles(c: StudioClip) -> np.ndarray:
         return np.stack([c.camera.project(body.joints(f.bodies[0].pose, f.bodies[0].transl)[[7, 8]]) for f in c.bodies])
 
-    assert np.ptp(ankles(clip), axis=0).max() < 4
+    # Knees bend by half a metre, which is over 40 pixels; the ankles may turn a little.
+    assert np.ptp(ankles(clip), axis=0).max() < 8
     pan = draw_clip(replace(SPEC, label="wave", height=100, camera="pan"))
     path = ankles(pan)[:, 0, 0]
     reach = np.ptp(path)
