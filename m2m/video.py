@@ -46,6 +46,9 @@ PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "sl
 TOLERANCE = Fraction(1, 50)
 """Share of a video that may be missing against what its container announces."""
 
+ROUNDING = Fraction(1, 4)
+"""Seconds by which a length for all streams may exceed the last packet: few say how long that one lasts."""
+
 
 @dataclass(frozen=True)
 class VideoParams:
@@ -212,9 +215,9 @@ def _look(path: Path) -> VideoInfo:
         if _stamped(container, pts):
             duration = (max(ticks) - min(ticks)) * stream.time_base + 1 / fps
         announced = _announced(container, stream, fps)
-        reached = any_end
-        if announced.own:
-            reached = max(duration, (own_end - min(ticks, default=own_end)) * stream.time_base)
+        reached = duration if announced.own else any_end + ROUNDING
+        if announced.own and _stamped(container, pts):
+            reached = max(duration, (own_end - min(ticks)) * stream.time_base)
         if announced.seconds is None and container.format.name == "asf":
             raise unreadable(path, "it announces no length, as a file that was cut off does")
         if announced.seconds is not None and reached < announced.seconds - _slack(announced.seconds, fps):
@@ -273,7 +276,7 @@ def _announced(container: InputContainer, stream: av.VideoStream, fps: Fraction)
     if container.format.name == "avi" and stream.frames:
         # FFmpeg shortens the duration of an AVI to what the size of the file allows; the count is left alone.
         return _Announced(stream.frames / fps, True)
-    if stream.duration:
+    if stream.duration and container.format.name != "asf":  # where it is that of the longest stream
         return _Announced(stream.duration * base, True)
     if container.duration:
         return _Announced(Fraction(container.duration, av.time_base), False)
