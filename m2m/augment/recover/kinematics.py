@@ -76,8 +76,9 @@ def hinge_limited(local: np.ndarray, bone: np.ndarray, hinge: np.ndarray) -> np.
     """
     bend = unit(np.cross(hinge, bone))
     direction = local @ unit(bone)
-    wrong = np.minimum(direction @ bend + HYPEREXTENSION, 0)
-    return swing(direction, direction - wrong[:, None] * bend) @ local
+    forward = (direction @ bend)[:, None]
+    straight = unit(direction - forward * bend) * np.sqrt(1 - HYPEREXTENSION**2) - HYPEREXTENSION * bend
+    return swing(direction, np.where(forward < -HYPEREXTENSION, straight, direction)) @ local
 
 
 def limits(skeleton: Skeleton, local: np.ndarray) -> np.ndarray:

@@ -29,7 +29,7 @@ def readings(world: np.ndarray) -> np.ndarray:
 
 def mismatch(image: np.ndarray, world: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """(T,) how far the picture's landmarks are from the world's x, y after scaling and shifting; 0 to 1, rms share."""
-    w = weight[..., None] + 1e-3
+    w = weight[..., None] + 1e-6
     u = image - (w * image).sum(1, keepdims=True) / w.sum(1, keepdims=True)
     x = world[..., :2] - (w * world[..., :2]).sum(1, keepdims=True) / w.sum(1, keepdims=True)
     scale = (w * u * x).sum((1, 2)) / np.maximum((w * x * x).sum((1, 2)), 1e-9)
@@ -41,15 +41,17 @@ def doubt(image: np.ndarray, world: np.ndarray, weight: np.ndarray) -> np.ndarra
     """(T,) cost of believing a frame, whatever its neighbours say."""
     rise = image[:, HIP_MARKS, 1].mean(1) - image[:, SHOULDER_MARKS, 1].mean(1)
     height = np.maximum(np.ptp(image, axis=1).max(1), 1e-6)
-    inverted = np.clip(-rise / height / 0.2, 0, 1)
+    known = weight[:, [*HIP_MARKS, *SHOULDER_MARKS]].min(1)
+    inverted = np.clip(-rise / height / 0.2, 0, 1) * known
     return UPSIDE_DOWN * inverted + MISMATCH_COST * np.maximum(mismatch(image, world, weight) - MISMATCH, 0)
 
 
-def choose(world: np.ndarray, times: np.ndarray, doubts: np.ndarray) -> np.ndarray:
+def choose(world: np.ndarray, weight: np.ndarray, times: np.ndarray, doubts: np.ndarray) -> np.ndarray:
     """Which reading holds in every frame.
 
     Args:
         world: (T, 33, 3) metres, hip-centred.
+        weight: (T, 33) not negative, how far landmarks are to be believed.
         times: (T,) increasing frame numbers; motion across a gap counts less.
         doubts: (T,) cost of believing each frame.
 
@@ -58,14 +60,15 @@ def choose(world: np.ndarray, times: np.ndarray, doubts: np.ndarray) -> np.ndarr
     """
     count = len(world)
     points = readings(world)[:, :, _TORSO]
+    weight = (weight + weight[:, MIRROR])[:, _TORSO] + 1e-6
     own = np.array([0.0, SWAP, SWAP])
     best = REJECT * np.arange(count)[:, None] + own + doubts[:, None]  # the first frame that is believed
     back = np.full((count, 3, 2), -1)
     for t in range(1, count):
         first = max(0, t - LOOK_BACK)
-        moved = np.linalg.norm(points[t, None, :, None] - points[first:t, None], axis=-1).mean(
-            -1
-        )  # (before, now, then)
+        both = weight[t] * weight[first:t]
+        distance = np.linalg.norm(points[t, None, :, None] - points[first:t, None], axis=-1)
+        moved = np.einsum("bntm,bm->bnt", distance, both / both.sum(1, keepdims=True))  # (before, now, then)
         skipped = REJECT * (t - 1 - np.arange(first, t))
         apart = np.sqrt(times[t] - times[first:t])[:, None, None]
         cost = best[first:t, None] + moved / apart + skipped[:, None, None]

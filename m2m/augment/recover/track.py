@@ -77,7 +77,7 @@ def _gather(frames: np.ndarray, people: list[Person], camera: Camera) -> _Seen |
     image = np.array([m.image for m in marks], np.float64)
     world = np.array([m.world for m in marks], np.float64)
     trust = trusted(image, np.array([m.visibility for m in marks]), np.array([m.presence for m in marks]), camera)
-    reading = choose(world, at, doubt(image, world, trust))
+    reading = choose(world, trust, at, doubt(image, world, trust))
     kept = reading >= 0
     if not kept.any():
         return None
@@ -97,6 +97,11 @@ def _spread(values: np.ndarray, at: np.ndarray, length: int) -> np.ndarray:
     out = np.zeros((length, *values.shape[1:]))
     out[at] = values
     return out
+
+
+def _between(frames: np.ndarray, at: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Values (n, C) of some frames, interpolated linearly at all; beyond the ends they hold."""
+    return np.stack([np.interp(frames, at, v) for v in values.T], 1)
 
 
 def _anchor(seen: _Seen, world: np.ndarray, camera: Camera) -> np.ndarray:
@@ -142,7 +147,7 @@ def recover_track(
     boxes = np.array([p.box for p in people], np.float64)
     bust = cut_off(boxes, camera)
     steady = median_filter(boxes, size=(5, 1), mode="nearest")
-    steady = smooth(_spread(steady, at, length), _spread(np.ones(len(at)), at, length), SMOOTH_BOX, FILL)
+    steady = smooth(_between(np.arange(length), at, steady), np.ones(length), SMOOTH_BOX, FILL)
     standing = from_boxes(skeleton, steady, camera, bust)
     drawn = _drawn(at, length, params.max_gap)
     seen = _gather(frames, people, camera) if any(p.landmarks is not None for p in people) else None
@@ -182,16 +187,20 @@ def _pose(
     weight = raw_weight * strength
     extent = smooth(_spread(seen.extent, at, length)[:, None], here, params.smooth_distance, FILL)[:, 0]
 
+    # Between landmarks the body follows the box, from where it is in one to where it is in the next.
+    frames = np.arange(length)
+    amount = np.maximum(np.interp(frames, at, weight[at].sum(1)), 1e-3)
+
+    def steady(values: np.ndarray, box_values: np.ndarray, sigma: float) -> np.ndarray:
+        return smooth(box_values + _between(frames, at, (values - box_values)[at]), amount, sigma, FILL)
+
     def place(transl: np.ndarray) -> np.ndarray:
-        """Distances smoothed, and gaps filled from the boxes."""
-        ratio = np.log(transl[at, 2] / standing[at, 2])
-        ratio = median_filter(ratio, size=5, mode="nearest")
-        amount = weight[at].sum(1)
-        ratio = smooth(_spread(ratio, at, length)[:, None], _spread(amount, at, length), params.smooth_distance, FILL)
-        z = standing[:, 2] * np.exp(ratio[:, 0])
-        off = transl[at, :2] / transl[at, 2:] - standing[at, :2] / standing[at, 2:]
-        off = smooth(_spread(off, at, length), _spread(amount, at, length), 0.5, FILL)
-        return np.concatenate([(off + standing[:, :2] / standing[:, 2:]) * z[:, None], z[:, None]], 1)
+        """Distances and places in the picture along the whole track."""
+        near = transl[:, 2:].copy()
+        near[at] = median_filter(near[at], size=(5, 1), mode="nearest")
+        z = np.exp(steady(np.log(near), np.log(standing[:, 2:]), params.smooth_distance))
+        ray = steady(transl[:, :2] / transl[:, 2:], standing[:, :2] / standing[:, 2:], params.smooth_points / 2)
+        return np.concatenate([ray * z, z], 1)
 
     turned, where = skeleton.forward(local)
     points = skeleton.posed(turned, where)

@@ -71,7 +71,9 @@ def test_head_never_faces_backwards():
     assert angle_between(turned[9].as_matrix(), turned[15].as_matrix()) > 0.9 * NECK
 
 
-@pytest.mark.parametrize(("joint", "wrong", "child"), [(4, [-1.0, 0, 0], 7), (18, [0, 1.0, 0], 20), (19, [0, -1.0, 0], 21)])
+@pytest.mark.parametrize(
+    ("joint", "wrong", "child"), [(4, [-1.0, 0, 0], 7), (18, [0, 1.0, 0], 20), (19, [0, -1.0, 0], 21)]
+)
 def test_hinges_never_bend_the_wrong_way(joint, wrong, child):
     pose = at_ease()
     if joint > 15:
