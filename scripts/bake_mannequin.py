@@ -232,8 +232,10 @@ def merge_weights(rig: Rig) -> np.ndarray:
 
 def top_four(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The four largest weights of each vertex in units of 1/65535 that sum to 65535, and their joints."""
-    order = np.argsort(-weights, axis=1, kind="stable")[:, :4]
-    top = np.take_along_axis(weights, order, 1)
+    order = np.argsort(-weights, axis=1, kind="stable")
+    ranked = np.take_along_axis(weights, order, 1)
+    # Where the fourth is as large as the fifth, as left and right are on the midline, both go.
+    order, top = order[:, :4], np.where(ranked[:, :4] > ranked[:, 4:5] + 1e-3, ranked[:, :4], 0)
     units = np.floor(top / top.sum(1, keepdims=True) * 65535 + 1e-6).astype(np.int64)
     units[:, 0] += 65535 - units.sum(1)
     return units.astype(np.uint16), order.astype(np.uint8)

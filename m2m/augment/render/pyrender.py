@@ -25,7 +25,7 @@ _offscreen: Any = None
 class PyrenderRenderer:
     """A renderer as `m2m.augment.bodies.Renderer` describes it.
 
-    EGL is tried first, then OSMesa; PYOPENGL_PLATFORM, if it is set, decides.
+    PYOPENGL_PLATFORM (egl or osmesa) decides if it is set; else EGL if its library is on the machine, else OSMesa.
 
     Args:
         supersample: Samples along each side of a pixel.
