@@ -3,54 +3,46 @@
 import cv2
 import numpy as np
 
+from m2m.augment.inpaint.consensus import consensus, largest
 from m2m.augment.inpaint.morphology import bounds, widen
 from m2m.augment.inpaint.navier_stokes import match_border, smooth_fill
 from m2m.augment.inpaint.params import InpaintParams
+from m2m.augment.inpaint.region import rounded
 
 STRIDE = 3
 """Samples are taken this many frames apart first: neighbours share their faults."""
-MANY = 5
-"""Samples from which on the median stands without a majority: leaves move, and a leak of a frame or two is outvoted."""
 FADE = 5.0
 """Pixels over which the fill takes on the colours around the region."""
 
 
-def consensus(
-    samples: np.ndarray, trusted: np.ndarray, centre: int, params: InpaintParams
+def _nearest(
+    frames: np.ndarray, refused: np.ndarray | None, pixels: np.ndarray, centre: int, params: InpaintParams
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The colours on which the trusted samples nearest in time agree.
+    """The consensus of the samples of some pixels that are nearest in time.
 
     Args:
-        samples: (T, P, 3) uint8, P pixels over time.
-        trusted: (T, P) bool, samples that may be used.
+        frames: (T, H * W, 3) uint8.
+        refused: (T, H * W) bool, samples that may not be used; None where all may.
+        pixels: (P,) indices.
         centre: The frame to be near to.
         params: How many samples, how many must agree, and how well.
 
     Returns:
-        (P, 3) uint8 medians and (P,) bool, where there is agreement.
+        As `consensus`.
     """
-    length, pixels = trusted.shape
-    order = sorted(range(length), key=lambda s: ((s - centre) % STRIDE != 0, abs(s - centre), s))
-    taken = np.full((pixels, params.samples, 3), 255, np.uint8)
-    count = np.zeros(pixels, np.intp)
-    left = np.arange(pixels)
+    order = sorted(range(len(frames)), key=lambda s: ((s - centre) % STRIDE != 0, abs(s - centre), s))
+    taken = np.full((len(pixels), params.samples, 3), 255, np.uint8)
+    count = np.zeros(len(pixels), np.intp)
+    left = np.arange(len(pixels))
     for s in order:
-        need = left[trusted[s, left]]
-        if len(need):
-            taken[need, count[need]] = samples[s, need]
-            count[need] += 1
+        use = left if refused is None else left[~refused[s].take(pixels[left])]
+        if len(use):
+            taken[use, count[use]] = frames[s].take(pixels[use], axis=0)
+            count[use] += 1
             left = left[count[left] < params.samples]
             if not len(left):
                 break
-    # Empty slots hold 255 and sort to the end.
-    ranked = np.sort(taken, axis=1)
-    every = np.arange(pixels)
-    low, high = ranked[every, np.maximum(count - 1, 0) // 2], ranked[every, np.minimum(count // 2, params.samples - 1)]
-    median = ((low.astype(np.uint16) + high) // 2).astype(np.uint8)
-    off = np.abs(taken.astype(np.int16) - median[:, None]).max(-1)
-    used = np.arange(params.samples) < count[:, None]
-    support = ((off <= params.tolerance) & used).sum(1)
-    return median, (support >= params.agree) & ((count >= MANY) | (2 * support > count))
+    return consensus(taken, count, params)
 
 
 def fill_still(
@@ -84,7 +76,8 @@ def fill_still(
             for j in (k, k + 1):
                 if j not in models:
                     begin, end = centres[max(0, j - 1)], centres[min(spans, j + 1)] + 1
-                    models[j] = _model(frames, region[begin:end].any(0), untrusted, centres[j], params)
+                    hidden = np.logical_or.reduce(region[begin:end])
+                    models[j] = _model(frames, hidden, untrusted, centres[j], params)
             (a, found_a), (b, found_b) = models[k], models[k + 1]
             share = (t - centres[k]) / max(1, centres[k + 1] - centres[k])
             near = bounds(region[t], 16)
@@ -114,24 +107,25 @@ def _model(
         (H, W, 3) uint8 and (H, W) bool, what was found in the frames; the rest is painted from its border.
     """
     # Wide enough for the ring around the region and for the border that the spatial fill reads.
-    where = widen(region, 16)
-    ys, xs = np.nonzero(where)
-    samples = frames[:, ys, xs]
-    colours, agreed = consensus(samples, ~untrusted[:, ys, xs], centre, params)
+    where = np.flatnonzero(widen(region, 16))
+    length, size = len(frames), region.size
+    flat, hidden = frames.reshape(length, size, 3), region.reshape(size)[where]
+    colours, agreed = _nearest(flat, untrusted.reshape(length, size), where, centre, params)
     # Pixels that this model never hides are in plain sight: they may bound the spatial fill, though nobody copies them.
-    shown = np.flatnonzero(~agreed & ~region[ys, xs])
-    colours[shown], _ = consensus(samples[:, shown], np.ones((len(frames), len(shown)), bool), centre, params)
-    canvas = frames[centre].copy()
-    canvas[ys, xs] = colours
-    found = np.zeros_like(where)
-    found[ys, xs] = agreed
-    return smooth_fill(canvas, region & ~found), found
+    shown = ~agreed & ~hidden
+    colours[shown], _ = _nearest(flat, None, where[shown], centre, params)
+    model = frames[centre].copy()
+    model.reshape(size, 3)[where] = colours
+    unknown = np.zeros_like(region)
+    unknown.reshape(size)[where] = ~agreed
+    unknown = rounded(unknown & region, region)
+    return smooth_fill(model, unknown), region & ~unknown
 
 
 def _expose(model: np.ndarray, frame: np.ndarray, ring: np.ndarray, tolerance: int) -> np.ndarray:
     """The model with the brightness of the frame, as seen on the pixels around the region."""
     difference = frame[ring].astype(np.float32) - model[ring]
-    same = np.abs(difference).max(-1) <= tolerance
+    same = largest(np.abs(difference)) <= tolerance
     if same.sum() < 50:
         return model
     shift = difference[same].mean(0)

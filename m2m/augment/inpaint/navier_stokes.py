@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from m2m.augment.inpaint.consensus import largest
 from m2m.augment.inpaint.morphology import bounds
 from m2m.augment.plate import Plate
 
@@ -82,16 +83,20 @@ def match_border(
     inside = hole[box]
     depth = cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, 3)
     ring = cv2.dilate(inside.astype(np.uint8), np.ones((5, 5), np.uint8)).view(bool) & ~inside & known[box]
-    difference = image[box].astype(np.float32) - fill[box]
-    ring &= np.abs(difference).max(-1) <= tolerance
-    weight = ring.astype(np.float32)
-    near = cv2.GaussianBlur(weight, (0, 0), reach)
-    shift = cv2.GaussianBlur(difference * weight[..., None], (0, 0), reach) / np.maximum(near, 1e-4)[..., None]
+    ys, xs = np.nonzero(ring)
+    difference = image[box][ys, xs].astype(np.float32) - fill[box][ys, xs]
+    met = largest(np.abs(difference)) <= tolerance
+    # Fourth channel: how much of the border is near.
+    field = np.zeros((*inside.shape, 4), np.float32)
+    field[ys[met], xs[met], :3] = difference[met]
+    field[ys[met], xs[met], 3] = 1
+    field = cv2.GaussianBlur(field, (0, 0), reach)
+    ys, xs = np.nonzero(inside & (depth < 4 * reach))
+    shift, near = field[ys, xs, :3], field[ys, xs, 3:]
     # Little evidence, little correction.
-    fade = np.exp(-depth / reach) * np.minimum(near / 0.05, 1)
+    fade = np.exp(-depth[ys, xs, None] / reach) * np.minimum(near / 0.05, 1) / np.maximum(near, 1e-4)
     out = fill.copy()
-    moved = np.clip(np.rint(fill[box] + shift * fade[..., None]), 0, 255).astype(np.uint8)
-    out[box][inside] = moved[inside]
+    out[box][ys, xs] = np.clip(np.rint(fill[box][ys, xs] + shift * fade), 0, 255).astype(np.uint8)
     return out
 
 

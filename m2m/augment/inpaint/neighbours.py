@@ -3,10 +3,12 @@
 import cv2
 import numpy as np
 
+from m2m.augment.inpaint.consensus import consensus
 from m2m.augment.inpaint.morphology import bounds, widen
 from m2m.augment.inpaint.motion import register
 from m2m.augment.inpaint.navier_stokes import match_border, smooth_fill
 from m2m.augment.inpaint.params import InpaintParams
+from m2m.augment.inpaint.region import rounded
 
 OFFSETS = (1, 2, 3, 5, 8, 12, 17, 23, 30, 40, 55, 75, 100)
 """Distances in frames at which samples are looked for, near ones first."""
@@ -14,6 +16,8 @@ BETTER = 0.15
 """Squared error around the region, as a share of a smooth fill's, below which a frame may be borrowed from."""
 EXACT = 60.0
 """Squared error that is always good enough: compression and resampling alone."""
+THIN = 3
+"""Every third row and column is enough to judge the surroundings."""
 SAMPLES = 5
 """Samples of a moving background: more would be farther and fit worse."""
 FADE = 5.0
@@ -93,40 +97,38 @@ def _borrow(
     outside = ~hole & ~guarded[box]
     height, width = hole.shape
     depth = cv2.distanceTransform(np.pad(hole, 1).astype(np.uint8), cv2.DIST_L2, 3).max()
-    size = 2 * int(depth + params.guard + 12) + 1  # wide enough to see past the guard from the middle of the hole
-    spatial = _spread_error(image, outside, size)
+    # Wide enough to see past the guard from the middle of the hole.
+    size = 2 * int(depth + params.guard + 12) // THIN + 1
+    thin = np.s_[::THIN, ::THIN]
+    spatial = _spread_error(image[thin], outside[thin], size)
     offset = np.array([[1, 0, box[1].start], [0, 1, box[0].start], [0, 0, 1.0]])
-    need = hole | cv2.dilate(hole.astype(np.uint8), np.ones((5, 5), np.uint8)).view(bool)
-    ys, xs = np.nonzero(need)
+    ys, xs = np.nonzero(cv2.dilate(hole.astype(np.uint8), np.ones((5, 5), np.uint8)))
     taken = np.full((len(ys), SAMPLES, 3), 255, np.uint8)
     count = np.zeros(len(ys), np.intp)
+    left = np.arange(len(ys))
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     for s, matrix in _maps(t, steps, params.reach):
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        warped = cv2.warpPerspective(frames[s], matrix @ offset, (width, height), flags=flags)
         clean = np.where(untrusted[s], 0, 255).astype(np.uint8)
         clean = cv2.warpPerspective(clean, matrix @ offset, (width, height), flags=flags) == 255
-        common = clean & outside
-        if common.sum() < 50:
+        common = clean[thin] & outside[thin]
+        use = left[clean[ys[left], xs[left]]]
+        if common.sum() < 20 or not len(use):
             continue
-        shift = np.clip(np.median(image[common].astype(np.int16) - warped[common], axis=0), -20, 20)
-        warped = np.clip(warped + shift, 0, 255).astype(np.uint8)
-        fits = clean & _fits(image, warped, common, spatial, size)
-        use = np.flatnonzero((count < SAMPLES) & fits[ys, xs])
-        taken[use, count[use]] = warped[ys[use], xs[use]]
+        warped = cv2.warpPerspective(frames[s], matrix @ offset, (width, height), flags=flags)
+        difference = image[thin].astype(np.float32) - warped[thin]
+        shift = np.clip(np.median(difference[common], axis=0), -20, 20)
+        fits = _fits(difference - shift, common, spatial, size)
+        use = use[fits[ys[use] // THIN, xs[use] // THIN]]
+        taken[use, count[use]] = np.clip(np.rint(warped[ys[use], xs[use]] + shift), 0, 255).astype(np.uint8)
         count[use] += 1
-        if (count == SAMPLES).all():
+        left = left[count[left] < SAMPLES]
+        if not len(left):
             break
-    ranked = np.sort(taken, axis=1)
-    every = np.arange(len(ys))
-    low, high = ranked[every, np.maximum(count - 1, 0) // 2], ranked[every, np.minimum(count // 2, SAMPLES - 1)]
-    median = ((low.astype(np.uint16) + high) // 2).astype(np.uint8)
-    off = np.abs(taken.astype(np.int16) - median[:, None]).max(-1)
-    support = ((off <= params.tolerance) & (np.arange(SAMPLES) < count[:, None])).sum(1)
-    agreed = (support >= params.agree) & (2 * support > count)
+    colours, agreed = consensus(taken, count, params)
     fill, found = np.zeros_like(image), np.zeros_like(hole)
-    fill[ys[agreed], xs[agreed]] = median[agreed]
-    found[ys[agreed], xs[agreed]] = True
-    return fill, found
+    fill[ys, xs] = colours
+    found[ys, xs] = agreed
+    return fill, found & ~rounded(hole & ~found, hole)
 
 
 def _local_mean(values: np.ndarray, known: np.ndarray, size: int) -> np.ndarray:
@@ -145,7 +147,7 @@ def _spread_error(image: np.ndarray, known: np.ndarray, size: int) -> np.ndarray
     return np.mean(squares, axis=0)
 
 
-def _fits(image: np.ndarray, warped: np.ndarray, common: np.ndarray, spatial: np.ndarray, size: int) -> np.ndarray:
+def _fits(difference: np.ndarray, common: np.ndarray, spatial: np.ndarray, size: int) -> np.ndarray:
     """Where a warped frame explains the surroundings so well that it will beat a smooth fill in the hole as well."""
-    error = np.square(image.astype(np.float32) - warped).mean(-1)
+    error = cv2.transform(np.square(difference), np.full((1, 3), 1 / 3, np.float32))
     return _local_mean(error, common, size) < np.maximum(BETTER * spatial, EXACT)

@@ -13,6 +13,8 @@ from m2m.augment.inpaint.morphology import disc, spread, widen
 from m2m.augment.inpaint.motion import is_still
 
 OUTLINES = ("hull", "dilate")
+SPECK = 0.03
+"""Side of an unknown part, as a share of the frame's width, too small to show a pose."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,26 @@ def hulls(mask: np.ndarray, params: RegionParams) -> np.ndarray:
     blurred = cv2.GaussianBlur(wide.astype(np.float32), (0, 0), max(margin / 2, 0.5))
     smooth = (blurred >= 0.5) | out.astype(bool)
     return smooth[pad:-pad, pad:-pad] | mask
+
+
+def rounded(unknown: np.ndarray, region: np.ndarray) -> np.ndarray:
+    """The part of a region that no frame shows, without the outline of whoever hid it.
+
+    Somebody who stands leaves an unknown part in the shape of a body; its smooth fill would show the pose.
+
+    Args:
+        unknown: (H, W) bool, inside the region.
+        region: (H, W) bool.
+
+    Returns:
+        (H, W) bool, inside the region, contains `unknown`; specks stay as they are.
+    """
+    if not unknown.any():
+        return unknown
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(unknown.astype(np.uint8))
+    large = stats[:, cv2.CC_STAT_AREA] >= (SPECK * region.shape[1]) ** 2
+    large[0] = False
+    return (hulls(large[labels], RegionParams()) & region) | unknown
 
 
 def _scaled(pixels: int, mask: np.ndarray) -> int:
