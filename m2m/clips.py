@@ -186,7 +186,8 @@ def _with_hash(name: str, path: str, digits: int) -> str:
     if not digits:
         return name
     suffix = hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:digits]
-    return f"{name[: LONGEST - digits - 1].rstrip('._-') or 'clip'}-{suffix}"
+    stem = name.replace(".", "_")[: LONGEST - digits - 1].rstrip("_-")  # con.x is reserved as con is
+    return f"{stem or 'clip'}-{suffix}"
 
 
 def scan(path: Path) -> list[Clip]:
