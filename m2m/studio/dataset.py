@@ -11,7 +11,7 @@ from m2m.augment.bodies import N_JOINTS
 from m2m.errors import InputError
 from m2m.studio.actions import ACTIONS
 from m2m.studio.clip import ClipSpec, StudioClip, draw_clip
-from m2m.video import VideoParams, Writer
+from m2m.video import Writer
 
 TRUTH = ".truth"
 """Hidden folder of the truth: M2M reads only videos that are not hidden."""
@@ -106,8 +106,7 @@ def draw_dataset(
         clip = draw_clip(spec)
         write_truth(clip, out / TRUTH / spec.label, name)
         videos.append(out / spec.label / f"{name}.mp4")
-        # One thread: with two, x264 gave two different files of the same frames (measured on 60 runs of a small clip).
-        with Writer(videos[-1], spec.size, spec.fps, VideoParams(threads=1)) as writer:
+        with Writer(videos[-1], spec.size, spec.fps) as writer:
             for frame in clip.frames:
                 writer.write(frame)
     return videos

@@ -52,12 +52,15 @@ def test_truth_is_what_was_drawn(dataset: tuple[Path, list[Path]]) -> None:
         assert np.abs(shown.astype(int) - clip.frames).mean() < 6
 
 
-def test_same_seed_same_files(dataset: tuple[Path, list[Path]], tmp_path: Path) -> None:
-    out, _ = dataset
-    draw_dataset(tmp_path / "again", 3, 2, seed=5, **SMALL)
-    files = {p.relative_to(out): p.read_bytes() for p in out.rglob("*") if p.is_file()}
-    again = {p.relative_to(tmp_path / "again"): p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
-    assert files == again
+def test_same_seed_same_truth_to_the_byte(dataset: tuple[Path, list[Path]], tmp_path: Path) -> None:
+    # Whether the same frames give the same bytes of H.264 is a matter of m2m.video.
+    def files(root: Path) -> dict[Path, bytes]:
+        return {p.relative_to(root): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+
+    out, videos = dataset
+    again = draw_dataset(tmp_path / "again", 3, 2, seed=5, **SMALL)
+    assert files(out / TRUTH) == files(tmp_path / "again" / TRUTH)
+    assert [v.relative_to(out) for v in videos] == [v.relative_to(tmp_path / "again") for v in again]
 
 
 def test_a_clip_does_not_depend_on_how_many_others_there_are() -> None:
