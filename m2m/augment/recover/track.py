@@ -44,7 +44,7 @@ class Motion:
 
 
 @dataclass(frozen=True)
-class _Seen:
+class Seen:
     """Landmarks of the n frames that have them, sides in order, outliers replaced."""
 
     at: np.ndarray  # (n,) frames from the track's first
@@ -70,7 +70,7 @@ def extents(image: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(size), np.maximum(size, 8.0), 8.0)
 
 
-def _gather(frames: np.ndarray, people: list[Person], camera: Camera) -> _Seen | None:
+def gather(frames: np.ndarray, people: list[Person], camera: Camera) -> Seen | None:
     """The landmarks of a track, or None where none can be believed."""
     marks = [p.landmarks for p in people if p.landmarks is not None]
     at = np.array([f for f, p in zip(frames, people, strict=True) if p.landmarks is not None]) - frames[0]
@@ -89,7 +89,7 @@ def _gather(frames: np.ndarray, people: list[Person], camera: Camera) -> _Seen |
     image, out = despike(image, SPIKE_2D * extent[:, None])
     trust = np.where(out, np.minimum(trust, HIDDEN), trust)
     world, _ = despike(world, SPIKE_3D)
-    return _Seen(at, image, world, trust, extent)
+    return Seen(at, image, world, trust, extent)
 
 
 def _spread(values: np.ndarray, at: np.ndarray, length: int) -> np.ndarray:
@@ -104,7 +104,7 @@ def _between(frames: np.ndarray, at: np.ndarray, values: np.ndarray) -> np.ndarr
     return np.stack([np.interp(frames, at, v) for v in values.T], 1)
 
 
-def _anchor(seen: _Seen, world: np.ndarray, camera: Camera) -> np.ndarray:
+def _anchor(seen: Seen, world: np.ndarray, camera: Camera) -> np.ndarray:
     """Points whose x, y are those of the picture and whose z is the world landmarks' (n, 33, 3)."""
     w = seen.trust[..., None] + 1e-6
     u, x = seen.image, world[..., :2]
@@ -150,7 +150,7 @@ def recover_track(
     steady = smooth(_between(np.arange(length), at, steady), np.ones(length), SMOOTH_BOX, FILL)
     standing = from_boxes(skeleton, steady, camera, bust)
     drawn = _drawn(at, length, params.max_gap)
-    seen = _gather(frames, people, camera) if any(p.landmarks is not None for p in people) else None
+    seen = gather(frames, people, camera) if any(p.landmarks is not None for p in people) else None
     if seen is None:
         local = np.repeat(neutral(skeleton), length, 0)
         return Motion(int(frames[0]), local, standing, drawn)
@@ -159,7 +159,7 @@ def recover_track(
 
 
 def _pose(
-    skeleton: Skeleton, seen: _Seen, standing: np.ndarray, length: int, camera: Camera, params: RecoverParams
+    skeleton: Skeleton, seen: Seen, standing: np.ndarray, length: int, camera: Camera, params: RecoverParams
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rotations and translations in all frames of a track that has landmarks in some."""
     at = seen.at

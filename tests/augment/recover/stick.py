@@ -6,11 +6,9 @@ from scipy.spatial.transform import Rotation
 from m2m.augment.bodies import Camera
 from m2m.augment.people import FramePeople, Landmarks, Person
 
-PARENTS = np.array(
-    [-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 15, 15, 15]
-    + [20, 25, 26, 20, 28, 29, 20, 31, 32, 20, 34, 35, 20, 37, 38]
-    + [21, 40, 41, 21, 43, 44, 21, 46, 47, 21, 49, 50, 21, 52, 53]
-)
+_BODY = [-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 15, 15, 15]
+_FINGERS = [j for w, first in ((20, 25), (21, 40)) for k in range(first, first + 15, 3) for j in (w, k, k + 1)]
+PARENTS = np.array([*_BODY, *_FINGERS])
 _MIDDLE = {
     0: (0, 0, 0),
     3: (0, 0.11, -0.01),

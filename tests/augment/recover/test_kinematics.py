@@ -66,7 +66,7 @@ def test_simple_pose_comes_back():
 def test_head_never_faces_backwards():
     pose = at_ease()
     pose[15] = [0, 3.0, 0]
-    local, (turned, _) = recovered(points(pose))
+    _, (turned, _) = recovered(points(pose))
     assert angle_between(turned[9].as_matrix(), turned[15].as_matrix()) <= NECK + 1e-6
     assert angle_between(turned[9].as_matrix(), turned[15].as_matrix()) > 0.9 * NECK
 
