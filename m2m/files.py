@@ -5,7 +5,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from m2m.errors import InfrastructureError
@@ -38,6 +38,12 @@ def commit(part: Path, path: Path) -> None:
         os.close(folder)
 
 
+def discard(part: Path) -> None:
+    """Removes a temporary file if it is there. One that a broken disk keeps is removed by the next run's `clean`."""
+    with suppress(OSError):
+        part.unlink()
+
+
 def write_atomic(path: Path, data: bytes) -> None:
     """Writes a file whole or not at all, making its folder.
 
@@ -51,7 +57,7 @@ def write_atomic(path: Path, data: bytes) -> None:
             part.write_bytes(data)
             commit(part, path)
         finally:
-            part.unlink(missing_ok=True)
+            discard(part)
 
 
 def clean(root: Path) -> int:
@@ -62,7 +68,7 @@ def clean(root: Path) -> int:
     """
     stale = [p for p in root.rglob(TEMPORARY) if p.is_file() and not p.is_symlink()]
     for path in stale:
-        path.unlink(missing_ok=True)
+        discard(path)
     return len(stale)
 
 
@@ -127,4 +133,4 @@ class Transaction:
                         commit(part, path)
         finally:
             for part in self._parts.values():
-                part.unlink(missing_ok=True)
+                discard(part)

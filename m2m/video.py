@@ -24,7 +24,7 @@ from av.stream import Disposition
 from av.video.reformatter import Colorspace, Interpolation
 
 from m2m.errors import QuarantineError
-from m2m.files import DISK_ERRORS, commit, disk_error, disk_errors, temporary
+from m2m.files import DISK_ERRORS, commit, discard, disk_error, disk_errors, temporary
 
 SUFFIXES = frozenset(
     {".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts"}
@@ -386,6 +386,7 @@ class Writer:
         self._part = temporary(path)
         with self._disk():
             path.parent.mkdir(parents=True, exist_ok=True)
+            self._part.touch()  # FFmpeg opens it only with the first frame
             self._container = av.open(
                 f"file:{self._part.absolute()}",
                 "w",
@@ -456,7 +457,7 @@ class Writer:
             else:
                 self._abandon()
         finally:
-            self._part.unlink(missing_ok=True)
+            discard(self._part)
 
     def _finish(self) -> None:
         if not self.n_frames:

@@ -1,0 +1,198 @@
+"""The work loop: records, resume, quarantine, locks, progress. What is killed is in faults/."""
+
+import json
+import os
+import threading
+
+import pytest
+from toys import broken_factory, content, dying_factory, factory, items
+
+from m2m.errors import InfrastructureError, InputError
+from m2m.work import locked, run
+
+
+@pytest.fixture
+def go(tmp_path):
+    """Runs payloads; returns records by name and how often each was really done in this run."""
+
+    def run_toys(*payloads, workers=1, version="1", **options):
+        log, out = tmp_path / "log", tmp_path / "out"
+        log.write_text("")
+        records = run(factory(out, log), items(list(payloads), version), out=out, workers=workers, **options)
+        done = [line.split()[0] for line in log.read_text().splitlines()]
+        return {r.name: r for r in records}, done
+
+    return run_toys
+
+
+def results(out):
+    """Everything a run leaves, records included, by relative path."""
+    return {p.relative_to(out).as_posix(): p.read_bytes() for p in sorted(out.rglob("*")) if p.is_file()}
+
+
+def test_results_are_written_recorded_and_not_done_again(go, tmp_path):
+    records, done = go("a:1", "a:2")
+    assert done == ["a:1", "a:2"]
+    assert (tmp_path / "out/videos/a_1.bin").read_bytes() == content("a:1")
+    assert records["a_1"].result == {"outputs": {"video": "videos/a_1.bin"}, "length": 16000}
+    again, done = go("a:1", "a:2")
+    assert done == [] and again == records
+    grown, done = go("a:2", "a:3", "a:1")
+    assert done == ["a:3"] and list(grown) == ["a_2", "a_3", "a_1"]
+
+
+def test_the_number_of_workers_and_the_order_change_no_byte(tmp_path):
+    payloads = ["a:1", "a:2", "quarantine:3", "a:4", "a:5"]
+    run(factory(tmp_path / "1", tmp_path / "log"), items(payloads), out=tmp_path / "1", workers=1)
+    run(factory(tmp_path / "2", tmp_path / "log"), items(payloads[::-1]), out=tmp_path / "2", workers=2)
+    assert results(tmp_path / "1") == results(tmp_path / "2")
+
+
+def test_work_is_done_in_other_processes(go, tmp_path):
+    go("a:1", "a:2", workers=1)
+    pids = {line.split()[1] for line in (tmp_path / "log").read_text().splitlines()}
+    assert len(pids) == 1 and str(os.getpid()) not in pids
+
+
+@pytest.mark.parametrize("damage", ["missing", "changed", "short"])
+def test_a_damaged_result_is_done_again(go, tmp_path, damage):
+    go("a:1", "a:2")
+    path = tmp_path / "out/videos/a_1.bin"
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(content("a:1")[:-1] + (b"" if damage == "short" else b"!"))
+    _, done = go("a:1", "a:2")
+    assert done == ["a:1"] and path.read_bytes() == content("a:1")
+
+
+def test_a_damaged_record_is_no_record(go, tmp_path):
+    go("a:1", "a:2")
+    first, second = sorted((tmp_path / "out/.m2m/records").iterdir())
+    first.write_text(first.read_text()[:50])
+    second.write_text(json.dumps({"name": "a_1"}))
+    _, done = go("a:1", "a:2")
+    assert sorted(done) == ["a:1", "a:2"]
+
+
+def test_other_parameters_and_no_resume_do_it_again(go, tmp_path):
+    go("a:1")
+    assert go("a:1", version="2")[1] == ["a:1"]
+    assert go("a:1", version="2")[1] == []
+    assert go("a:1", version="2", resume=False)[1] == ["a:1"]
+    assert len(list((tmp_path / "out/.m2m/records").iterdir())) == 1
+
+
+def test_an_outdated_result_does_not_stay_when_the_new_one_is_refused(tmp_path):
+    out, log = tmp_path / "out", tmp_path / "log"
+    (item,) = items(["a:1"])
+    run(factory(out, log), [item], out=out)
+    assert (out / "videos/a_1.bin").exists()
+    (refused,) = items(["quarantine:1"], version="2")
+    refused = type(item)(item.name, refused.fingerprint, refused.payload)
+    (record,) = run(factory(out, log), [refused], out=out)
+    assert record.status == "quarantined" and not (out / "videos/a_1.bin").exists()
+
+
+def test_a_quarantine_is_a_result_and_an_error_is_tried_again(go):
+    records, _ = go("quarantine:1", "bug:2", "badinput:3", "a:4")
+    assert {n: (r.status, r.reason) for n, r in records.items()} == {
+        "quarantine_1": ("quarantined", "verifier"),
+        "bug_2": ("quarantined", "error"),
+        "badinput_3": ("quarantined", "error"),
+        "a_4": ("ok", ""),
+    }
+    assert records["quarantine_1"].what == "somebody is still there"
+    assert records["quarantine_1"].evidence == {"frame": 7}
+    assert "ZeroDivisionError: a bug (toys.py:" in records["bug_2"].what
+    assert go("quarantine:1", "bug:2", "badinput:3", "a:4")[1] == ["bug:2", "badinput:3"]
+
+
+@pytest.mark.parametrize("verb", ["full", "missing"])
+def test_faults_of_the_machine_stop_the_run_and_keep_what_is_done(go, tmp_path, verb):
+    with pytest.raises(InfrastructureError, match=r"disk is full|a_package_that_does_not_exist") as caught:
+        go("a:1", f"{verb}:2", "a:3")
+    assert caught.value.code == 5 and caught.value.next_step
+    assert [p.name for p in (tmp_path / "out/videos").iterdir()] == ["a_1.bin"]
+    with pytest.raises(InfrastructureError):
+        go("a:1", f"{verb}:2", "a:3")
+    assert "a:1" not in (tmp_path / "log").read_text()
+
+
+def test_a_task_that_cannot_be_made_stops_the_run(tmp_path):
+    with pytest.raises(InputError, match="the model file is not there"):
+        run(broken_factory, items(["a:1"]), out=tmp_path)
+    with pytest.raises(InfrastructureError, match="SIGKILL while it was starting"):
+        run(dying_factory, items(["a:1"]), out=tmp_path)
+
+
+def test_a_worker_that_dies_costs_its_clip_one_retry(go, tmp_path):
+    records, done = go("a:1", "die:2", "dieonce:3", "a:4", workers=2)
+    assert {n: r.status for n, r in records.items()} == {
+        "a_1": "ok",
+        "die_2": "quarantined",
+        "dieonce_3": "ok",
+        "a_4": "ok",
+    }
+    assert sorted(done) == ["a:1", "a:4", "die:2", "die:2", "dieonce:3", "dieonce:3"]
+    assert (records["die_2"].reason, records["die_2"].evidence) == ("error", {"exit_code": -9})
+    assert "SIGKILL" in records["die_2"].what
+    assert go("a:1", "die:2", "dieonce:3", "a:4")[1] == ["die:2", "die:2"]
+
+
+def test_what_a_dying_worker_was_writing_is_cleaned_up(go, tmp_path):
+    records, _ = go("half:1", "a:2")
+    assert records["half_1"].reason == "error"
+    assert [p.name for p in (tmp_path / "out/videos").iterdir()] == ["a_2.bin"]
+
+
+def test_leftovers_of_a_killed_run_are_removed_at_the_start(go, tmp_path):
+    (tmp_path / "out/videos").mkdir(parents=True)
+    (tmp_path / "out/videos/.a.mp4.123.m2m-part").write_bytes(b"half")
+    (tmp_path / "out/videos/mine.part").write_bytes(b"not ours")
+    go("a:1")
+    assert sorted(p.name for p in (tmp_path / "out/videos").iterdir()) == ["a_1.bin", "mine.part"]
+
+
+def test_two_runs_cannot_work_in_one_folder(go, tmp_path):
+    out = tmp_path / "out"
+    seen = []
+
+    def other():
+        try:
+            go("a:1")
+        except InputError as error:
+            seen.append(str(error))
+
+    with locked(out):
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+        assert go("a:2")[1] == ["a:2"]  # who holds the lock may run
+    assert len(seen) == 1 and "another run is working in" in seen[0] and str(out) in seen[0]
+    assert go("a:1")[1] == ["a:1"]
+
+
+def test_an_output_that_cannot_be_written_is_an_input_error(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="cannot write in"):
+        run(broken_factory, items(["a:1"]), out=tmp_path / "file" / "out")
+
+
+def test_progress_is_a_line_a_clip_where_there_is_no_terminal(go, capsys):
+    go("a:1", "quarantine:2")
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.rsplit(" ", 2)[0] for line in lines] == ["[1/2] a_1 ok", "[2/2] quarantine_2 quarantined (verifier)"]
+    go("a:1", "quarantine:2", "a:3")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "2 of 3 finished earlier" and lines[1].startswith("[3/3] a_3 ok")
+    go("a:4", progress=False)
+    assert capsys.readouterr().err == ""
+
+
+def test_nothing_to_do_and_wrong_arguments(go):
+    assert go() == ({}, [])
+    with pytest.raises(InputError, match="workers"):
+        go("a:1", workers=0)
+    with pytest.raises(ValueError, match="unique"):
+        go("a:1", "a:1")
