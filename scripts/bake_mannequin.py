@@ -21,7 +21,7 @@ from scipy.spatial.transform import Rotation
 ADULT = 2 / 3
 """Anny's age of a young adult; 1 is old, 1/3 a child."""
 BODIES = {"neutral": (0.5, 0.0, 1.70), "male": (0.0, 0.5, 1.77), "female": (1.0, 0.5, 1.64)}
-"""Anny's gender (0 is male) and cup size, and the height in metres the body is scaled to (Anny is 7 % taller)."""
+"""Anny's gender (0 is male) and cup size, and the height in metres the body is scaled to (Anny is 8 % taller)."""
 INTERIOR = ("tongue", "eye_back.L", "eye_back.R")
 
 FINGERS = ("2", "3", "5", "4", "1")  # SMPL-X: index, middle, pinky, ring, thumb; Anny counts from the thumb
