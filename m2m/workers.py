@@ -199,13 +199,22 @@ def _do(task: Task, item: Item, out: Path) -> Record | _Fatal:
         outputs = {path: file_sha256(out / path) for path in result.get("outputs", {}).values()}
         return Record(item.name, item.fingerprint, "ok", outputs=outputs, result=result)
     except QuarantineError as error:
-        return Record(item.name, item.fingerprint, "quarantined", error.reason, error.what, error.evidence)
+        evidence = error.evidence if _is_json(error.evidence) else {"evidence": repr(error.evidence)}
+        return Record(item.name, item.fingerprint, "quarantined", error.reason, error.what, evidence)
     except Exception as error:
         fatal = _fatal(error, out)
         if isinstance(fatal, InfrastructureError):  # any other M2MError is about this clip
             return _Fatal(fatal)
         evidence = {"traceback": traceback.format_exc()}
         return Record(item.name, item.fingerprint, "quarantined", "error", _in_a_line(error), evidence)
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _fatal(error: Exception, out: Path) -> M2MError | None:

@@ -108,6 +108,13 @@ def test_a_quarantine_is_a_result_and_an_error_is_tried_again(go):
     assert go("quarantine:1", "bug:2", "badinput:3", "a:4")[1] == ["bug:2", "badinput:3"]
 
 
+def test_evidence_that_is_no_json_does_not_lose_the_verdict(go):
+    records, _ = go("oddevidence:1")
+    assert records["oddevidence_1"].reason == "verifier"
+    assert "0.5" in records["oddevidence_1"].evidence["evidence"]
+    assert go("oddevidence:1") == (records, [])
+
+
 @pytest.mark.parametrize("verb", ["full", "missing"])
 def test_faults_of_the_machine_stop_the_run_and_keep_what_is_done(go, tmp_path, verb):
     with pytest.raises(InfrastructureError, match=r"disk is full|a_package_that_does_not_exist") as caught:

@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+
 from m2m.errors import InfrastructureError, InputError, QuarantineError
 from m2m.files import Transaction
 from m2m.records import Item
@@ -43,6 +45,10 @@ class Toy:
 
 def _quarantine(_: Toy) -> None:
     raise QuarantineError("verifier", "somebody is still there", {"frame": 7})
+
+
+def _odd_evidence(_: Toy) -> None:
+    raise QuarantineError("verifier", "somebody is still there", {"score": np.float32(0.5), "share": float("nan")})
 
 
 def _bug(_: Toy) -> None:
@@ -85,6 +91,7 @@ def _hang(toy: Toy) -> None:
 
 MISDEEDS = {
     "quarantine": _quarantine,
+    "oddevidence": _odd_evidence,
     "bug": _bug,
     "badinput": _bad_input,
     "missing": _missing_package,
