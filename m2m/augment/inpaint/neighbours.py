@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from m2m.augment.inpaint.consensus import consensus
+from m2m.augment.inpaint.consensus import consensus, largest
 from m2m.augment.inpaint.morphology import bounds, widen
 from m2m.augment.inpaint.motion import register
 from m2m.augment.inpaint.navier_stokes import match_border, smooth_fill
@@ -16,6 +16,10 @@ BETTER = 0.15
 """Squared error around the region, as a share of a smooth fill's, below which a frame may be borrowed from."""
 EXACT = 60.0
 """Squared error that is always good enough: compression and resampling alone."""
+KEEP = 0.8
+"""Weight of the last frame's fill in a guess."""
+ANEW = 40
+"""Difference of a channel, in levels, above which the last frame's fill is given up."""
 THIN = 3
 """Every third row and column is enough to judge the surroundings."""
 SAMPLES = 5
@@ -49,12 +53,43 @@ def fill_moving(
         fill, found = _borrow(frames, untrusted, region[t], widen(people[t], params.guard), t, box, steps, params)
         image, hole = frames[t][box], region[t][box]
         canvas = np.where(found[..., None], fill, image)
-        canvas = smooth_fill(canvas, hole & ~found)
+        rest = hole & ~found
+        canvas = smooth_fill(canvas, rest)
+        if t and (step := steps[t - 1]) is not None:
+            canvas = _carry(canvas, rest, out[t - 1], region[t - 1], np.linalg.inv(step), box)
         canvas = np.where(hole[..., None], canvas, _extended(image, fill, found, hole))
         canvas = match_border(canvas, image, hole, ~hole, FADE, params.tolerance)
         out[t][box][hole] = canvas[hole]
         borrowed[t] = found[hole].mean()
     return out, borrowed
+
+
+def _carry(
+    canvas: np.ndarray,
+    rest: np.ndarray,
+    before: np.ndarray,
+    filled: np.ndarray,
+    matrix: np.ndarray,
+    box: tuple[slice, slice],
+) -> np.ndarray:
+    """Keeps most of the last frame's fill where this frame has only its own guess, so that the guess does not flicker.
+
+    Args:
+        canvas: (h, w, 3) uint8, this frame's fill in the box.
+        rest: (h, w) bool, where it is a guess.
+        before: (H, W, 3) uint8, the last plate.
+        filled: (H, W) bool, its region; nothing else of it is taken.
+        matrix: (3, 3), takes a pixel of this frame to the last.
+        box: Rows and columns of the box.
+    """
+    matrix = matrix @ np.array([[1, 0, box[1].start], [0, 1, box[0].start], [0, 0, 1.0]])
+    size, flags = (rest.shape[1], rest.shape[0]), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    inside = cv2.warpPerspective(filled.astype(np.uint8) * 255, matrix, size, flags=flags) == 255
+    kept = rest & inside
+    last = cv2.warpPerspective(before, matrix, size, flags=flags)
+    # Another guess altogether: something has come or gone behind the region.
+    kept &= largest(cv2.absdiff(last, canvas)) <= ANEW
+    return np.where(kept[..., None], cv2.addWeighted(last, KEEP, canvas, 1 - KEEP, 0), canvas)
 
 
 def _extended(image: np.ndarray, fill: np.ndarray, found: np.ndarray, hole: np.ndarray) -> np.ndarray:

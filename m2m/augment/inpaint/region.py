@@ -119,7 +119,7 @@ def rounded(unknown: np.ndarray, region: np.ndarray) -> np.ndarray:
     _, labels, stats, _ = cv2.connectedComponentsWithStats(unknown.astype(np.uint8))
     large = stats[:, cv2.CC_STAT_AREA] >= (SPECK * region.shape[1]) ** 2
     large[0] = False
-    return (hulls(large[labels], RegionParams()) & region) | unknown
+    return (hulls(large[labels], RegionParams(margin=2)) & region) | unknown
 
 
 def _scaled(pixels: int, mask: np.ndarray) -> int:
