@@ -17,18 +17,18 @@ class DetectParams:
         box_score: Lowest SSDLite score that is evidence.
         box_birth: SSDLite score that starts a track of its own.
         face_score: Lowest face score that is evidence.
-        selfie_score: Segmentation probability that is evidence.
+        selfie_score: Segmentation probability of the whole frame that is evidence.
+        refuted: Probability below which a closer look at a pixel refutes the whole frame's segmentation there.
         explained: Share of a person box that segmentation must cover, else the box is filled whole.
         dilate: Diameter in pixels by which evidence is widened, at 240 lines; scales with the frame.
         hold: Frames before and after in which evidence holds.
         gap: Frames over which a track is carried on when nobody is seen (1 s at 25 frames/s).
         nearby: Frames before and after, along a track, in which a family's sighting counts for confirmation.
-        persistent: Frames a witness must last to make a mask alone; others need a second family within `nearby`.
     """
 
     backend: str = "embedded"
     threads: int = 2
-    tile_stride: int = 5
+    tile_stride: int = 3
     box_stride: int = 3
     pose_birth: float = 0.9
     pose_keep: float = 0.5
@@ -36,21 +36,30 @@ class DetectParams:
     box_birth: float = 0.5
     face_score: float = 0.6
     selfie_score: float = 0.3
+    refuted: float = 0.05
     explained: float = 0.5
-    dilate: int = 5
+    dilate: int = 3
     hold: int = 1
     gap: int = 25
     nearby: int = 25
-    persistent: int = 12
 
     def __post_init__(self) -> None:
         if self.backend != "embedded":
             raise ValueError(f"backend is embedded, not {self.backend!r}")
-        for name in ("threads", "tile_stride", "box_stride", "dilate", "gap", "nearby", "persistent"):
+        for name in ("threads", "tile_stride", "box_stride", "dilate", "gap", "nearby"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         if self.hold < 0:
             raise ValueError(f"hold must be at least 0, not {self.hold}")
-        for name in ("pose_birth", "pose_keep", "box_score", "box_birth", "face_score", "selfie_score", "explained"):
+        for name in (
+            "pose_birth",
+            "pose_keep",
+            "box_score",
+            "box_birth",
+            "face_score",
+            "selfie_score",
+            "refuted",
+            "explained",
+        ):
             if not 0 < getattr(self, name) < 1:
                 raise ValueError(f"{name} must lie between 0 and 1, not {getattr(self, name)}")

@@ -35,7 +35,7 @@ class SelfieSegmenter:
         return cv2.resize(_run(model, cv2.resize(frame, (model.width, model.height))), (width, height))
 
     def crop(self, frame: np.ndarray, centre: tuple[float, float], size: float) -> np.ndarray:
-        """Probability of a person inside an upright square, 0 outside.
+        """Probability of a person inside an upright square, -1 outside.
 
         Args:
             frame: (H, W, 3) uint8 RGB.
@@ -43,14 +43,17 @@ class SelfieSegmenter:
             size: Its side, pixels.
 
         Returns:
-            (H, W) float32 in [0, 1].
+            (H, W) float32 in [0, 1], or -1.
         """
         height, width = frame.shape[:2]
         model = self._general
         k = model.width / size
         matrix = np.array([[k, 0, model.width / 2 - centre[0] * k], [0, k, model.height / 2 - centre[1] * k]])
         inside = _run(model, cv2.warpAffine(frame, matrix, (model.width, model.height)))
-        return cv2.warpAffine(inside, matrix, (width, height), flags=cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR)
+        out = np.empty((height, width), np.float32)
+        flags = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
+        cv2.warpAffine(inside, matrix, (width, height), out, flags, cv2.BORDER_CONSTANT, -1)
+        return out
 
 
 def _run(model: LiteModel, image: np.ndarray) -> np.ndarray:

@@ -1,0 +1,126 @@
+"""What every model saw in a window, before anybody decides what it means."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from m2m.augment.detect.blazepose import Pose, pack, unpack
+from m2m.augment.detect.boxes import box_of, fill_box
+from m2m.augment.detect.faces import MediapipeFaces
+from m2m.augment.detect.params import DetectParams
+from m2m.augment.detect.pose_tracks import PoseTracker
+from m2m.augment.detect.selfie import SelfieSegmenter
+from m2m.augment.detect.ssdlite import SSDLite
+
+
+@dataclass(frozen=True)
+class Looks:
+    """The raw evidence of one window.
+
+    Attributes:
+        height: Of the frames, pixels.
+        width: Of the frames, pixels.
+        selfie: (T, H, W) uint8, probability of a person times 255, whole frame.
+        poses: Poses by track id, T entries.
+        crops: Segmentation of the crops around small poses, near each, their union packed; T entries.
+        refuted: Where those crops show nobody, packed, T entries.
+        boxes: SSDLite's boxes (N, 5) in the frames looked at.
+        box_crops: Segmentation of the crop around each of `boxes`, packed.
+        faces: Faces (N, 5) in the frames looked at.
+    """
+
+    height: int
+    width: int
+    selfie: np.ndarray
+    poses: list[dict[int, Pose]]
+    crops: list[np.ndarray]
+    refuted: list[np.ndarray]
+    boxes: dict[int, np.ndarray]
+    box_crops: dict[int, list[np.ndarray]]
+    faces: dict[int, np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.selfie)
+
+    def pose_mask(self, t: int, track: int) -> np.ndarray:
+        """(H, W) bool, the landmark model's own mask of a person."""
+        return unpack(self.poses[t][track].mask, self.width)
+
+    def segmented(self, t: int, probability: float) -> np.ndarray:
+        """(H, W) bool, where the whole frame's segmentation reaches a probability."""
+        return self.selfie[t] > int(probability * 255)
+
+
+def pose_box(pose: Pose, width: int) -> np.ndarray:
+    """(4,) float32 box of a pose: of its mask, or of its landmarks where it has none."""
+    box = box_of(unpack(pose.mask, width))
+    if box.any():
+        return box
+    points = pose.landmarks.image
+    low, high = points.min(0), points.max(0)
+    return np.clip(np.concatenate([low, high]), 0, [width, len(pose.mask)] * 2).astype(np.float32)
+
+
+class Observer:
+    """Runs every model that makes masks.
+
+    Args:
+        params: Scores and strides.
+
+    Raises:
+        InfrastructureError: A model package is missing.
+    """
+
+    CROP_SCORE = 0.5
+    BOX_CROP_SCORE = 0.3
+    NEAR = 0.15
+
+    def __init__(self, params: DetectParams) -> None:
+        self._params = params
+        self._tracker = PoseTracker(params)
+        self._people = SSDLite(params.threads)
+        self._faces = MediapipeFaces(params.threads)
+        self._selfie = SelfieSegmenter(params.threads)
+
+    def observe(self, frames: np.ndarray) -> Looks:
+        """Looks at a window.
+
+        Args:
+            frames: (T, H, W, 3) uint8 RGB.
+        """
+        n, height, width = frames.shape[:3]
+        p = self._params
+        times = sorted({*range(0, n, p.box_stride), n - 1})
+        boxes = {t: self._people.people(frames[t], p.box_score) for t in times}
+        faces = {t: self._faces.faces(frames[t], p.face_score) for t in times}
+        selfie = np.stack([np.rint(self._selfie.full(f) * 255).astype(np.uint8) for f in frames])
+        poses = self._tracker.track(frames, boxes)
+        closer = [self._crops(frame, there) for frame, there in zip(frames, poses, strict=True)]
+        box_crops = {t: self._box_crops(frames[t], found) for t, found in boxes.items()}
+        return Looks(
+            height, width, selfie, poses, [c for c, _ in closer], [r for _, r in closer], boxes, box_crops, faces
+        )
+
+    def _crops(self, frame: np.ndarray, poses: dict[int, Pose]) -> tuple[np.ndarray, np.ndarray]:
+        """The general model on everybody whom the whole frame shows small: where people are, where nobody is."""
+        height, width = frame.shape[:2]
+        people = np.zeros((height, width), bool)
+        highest = np.full((height, width), -1, np.float32)
+        for _, pose in sorted(poses.items()):
+            crop = pose.following
+            if crop.size < max(height, width):
+                seen = self._selfie.crop(frame, (crop.x, crop.y), crop.size)
+                box = pose_box(pose, width)
+                near = np.zeros_like(people)
+                fill_box(near, box, self.NEAR * max(box[2] - box[0], (box[3] - box[1]) / 2))
+                people |= (seen > self.CROP_SCORE) & near
+                highest = np.maximum(highest, seen)
+        return pack(people), pack((highest >= 0) & (highest < self._params.refuted))
+
+    def _box_crops(self, frame: np.ndarray, boxes: np.ndarray) -> list[np.ndarray]:
+        out = []
+        for box in boxes:
+            x0, y0, x1, y1 = (float(v) for v in box[:4])
+            centre, size = ((x0 + x1) / 2, (y0 + y1) / 2), 1.25 * max(x1 - x0, y1 - y0)
+            out.append(pack(self._selfie.crop(frame, centre, size) > self.BOX_CROP_SCORE))
+        return out
