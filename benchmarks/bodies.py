@@ -178,12 +178,10 @@ def main() -> None:
             print(f"{name[:26]:26} {0:6}", flush=True)
             continue
         every, believed = (100 * np.array(v or [np.nan]) for v in (f.every, f.believed))
-        print(
-            f"{name[:26]:26} {f.bodies:6} {f.without:5} {len(f.every):5} {every.mean():7.2f} "
-            f"{np.percentile(every, 95):6.2f} {f.left_out:8} {believed.mean():10.2f} "
-            f"{np.percentile(believed, 95):6.2f} {1000 * np.mean(f.raw):10.0f} {1000 * np.mean(f.smooth):5.0f} {f.bodies / f.seconds:8.0f}",
-            flush=True,
-        )
+        print(f"{name[:26]:26} {f.bodies:6} {f.without:5} {len(f.every):5}", end=" ")
+        print(f"{every.mean():7.2f} {np.percentile(every, 95):6.2f} {f.left_out:8}", end=" ")
+        print(f"{believed.mean():10.2f} {np.percentile(believed, 95):6.2f}", end=" ")
+        print(f"{1000 * np.mean(f.raw):10.0f} {1000 * np.mean(f.smooth):5.0f} {f.bodies / f.seconds:8.0f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -99,11 +99,11 @@ def build(cls: type[T], values: dict[str, Any], where: str) -> T:
     return _build(cls, values, where, "")
 
 
-def _build(cls: type[T], values: Any, where: str, path: str) -> T:
+def _build(cls: Any, values: Any, where: str, path: str) -> Any:
     if not isinstance(values, dict):
         raise InputError(f"{where}: {path or 'the file'} must be a mapping, not {type(values).__name__}")
     hints = typing.get_type_hints(cls)
-    known = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    known = [f.name for f in dataclasses.fields(cls)]
     given = {}
     for key, value in values.items():
         at = f"{path}.{key}" if path else str(key)

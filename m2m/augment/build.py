@@ -42,7 +42,7 @@ def make_verifier(params: AugmentParams) -> Verifier:
     return Verifier(
         {
             "centerface": lambda frame: center.faces(frame, low, params.verify.face_scale),
-            "mediapipe": lambda frame: faces.faces(frame, params.verify.alarm),
+            "mediapipe": lambda frame: faces.faces(frame, params.detect.face_score),
         },
         {"ssdlite": lambda frame: ssdlite.people(frame, low)},
         params.verify,

@@ -1,7 +1,7 @@
 """The chain of the paper's figure 2 for one clip, in memory, window by window."""
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -96,7 +96,7 @@ class Tally:
     doubts: Counter[str] = field(default_factory=Counter)
     remasked: int = 0
     blacked_out: int = 0
-    seconds: Counter[str] = field(default_factory=Counter)
+    seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:

@@ -18,7 +18,7 @@ from m2m.augment.compose import NOT_PRIVATE
 from m2m.augment.keep import bodies_file, people_file, people_line
 from m2m.clips import Clip, DatasetCard
 from m2m.errors import InputError
-from m2m.files import file_sha256, write_atomic
+from m2m.files import Transaction, file_sha256, write_atomic
 from m2m.params import AugmentParams, to_dict
 from m2m.report.augment import ClipReport, write_report
 from m2m.video import VideoParams
@@ -218,7 +218,9 @@ def augment(
     """
     params = params or AugmentParams()
     source, output = Path(source), Path(output)
-    found = clips.scan(source)
+    found = [c for c in clips.scan(source) if c.status == "ok"]
+    if not found:
+        raise InputError(f"{source} has no clip that is not quarantined")
     base = source if source.is_dir() else source.parent
     if output.resolve() == base.resolve():
         raise InputError(f"{output} is the input itself", "name another folder for the result")

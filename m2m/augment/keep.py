@@ -52,7 +52,7 @@ def people_file(lines: list[str]) -> bytes:
 def bodies_file(frames: list[tuple[int, FrameBodies]], camera: Camera) -> bytes:
     """The bodies of a clip as npz; the same bodies give the same bytes."""
     rows = [(i, b) for i, frame in frames for b in frame.bodies]
-    arrays = {
+    arrays: dict[str, np.ndarray] = {
         "frame": np.array([i for i, _ in rows], np.int32),
         "track": np.array([b.track for _, b in rows], np.int32),
         "pose": np.array([b.pose for _, b in rows], np.float32).reshape(-1, 55, 3),

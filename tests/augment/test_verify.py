@@ -20,7 +20,7 @@ def seen(boxes_by_value):
 
 
 def numbered(n):
-    frames = np.zeros((n, 60, 80, 3), np.uint8)
+    frames = np.random.default_rng(0).integers(0, 256, (n, 60, 80, 3), dtype=np.uint8)
     frames[:, 0, 0, 0] = np.arange(n)
     return frames
 
@@ -62,6 +62,10 @@ def test_somebody_left_on_the_painted_part_of_a_plate_is_a_doubt():
     region[:, 10:50, 10:30] = True
     [doubt] = verifier(look).plates(frames, region)
     assert doubt.where == "plate"
+    ramp = np.arange(60, dtype=np.uint8)[None, :, None, None]
+    frames[:, :, 1:] = ramp
+    assert verifier(look).plates(frames, region) == [], "a smooth fill holds nobody"
+    assert len(verifier(look).originals(frames, region & False)) == 1, "on the original even a blurred person counts"
 
 
 @given(st.integers(1, 40), st.integers(1, 7))

@@ -3,11 +3,16 @@
 import numpy as np
 
 from m2m.augment.bodies import Body, BodyModel, Camera, FrameBodies
-from m2m.augment.people import FramePeople
+from m2m.augment.people import FramePeople, Person
 from m2m.augment.recover.params import RecoverParams
 from m2m.augment.recover.rotations import log
 from m2m.augment.recover.skeleton import Skeleton
 from m2m.augment.recover.track import recover_track
+
+SAME_BOX = 0.6
+"""Intersection over union of the boxes of two tracks from which they hold one person."""
+INSIDE = 0.5
+"""Share of a box, of a track without landmarks, inside the box of a track from which both hold one person."""
 
 
 class IKRecoverer:
@@ -32,19 +37,51 @@ class IKRecoverer:
         Returns:
             T entries; bodies in the order of their track ids.
         """
-        tracks: dict[int, list[int]] = {}
+        tracks: dict[int, dict[int, Person]] = {}
         for t, frame in enumerate(people):
             for person in frame.confirmed:
-                tracks.setdefault(person.track, []).append(t)
+                tracks.setdefault(person.track, {})[t] = person
+        motions = {
+            track: recover_track(self.skeleton, np.array(list(seen)), list(seen.values()), camera, self.params)
+            for track, seen in sorted(tracks.items())
+        }
+        long = {k: m for k, m in motions.items() if m.drawn.sum() >= min(self.params.min_length, len(people))}
         bodies: list[list[Body]] = [[] for _ in people]
-        for track in sorted(tracks):
-            frames = np.array(tracks[track])
-            found = [next(p for p in people[t].confirmed if p.track == track) for t in frames]
-            motion = recover_track(self.skeleton, frames, found, camera, self.params)
-            if motion.drawn.sum() < min(self.params.min_length, len(people)):
-                continue
+        for track in single(tracks, {k: m.evidence for k, m in long.items()}):
+            motion = long[track]
             pose = log(motion.local).astype(np.float32)
             transl = motion.transl.astype(np.float32)
             for k in np.flatnonzero(motion.drawn):
                 bodies[motion.first + k].append(Body(track, pose[k], transl[k]))
         return [FrameBodies(tuple(b)) for b in bodies]
+
+
+def single(tracks: dict[int, dict[int, Person]], evidence: dict[int, float]) -> list[int]:
+    """The tracks to draw: one body a person, where several tracks hold the same person.
+
+    Going from the track with the most evidence to that with the least, a track is dropped that lies, in most of its
+    frames, on one that is kept: nearly the same box, or, for a track without landmarks, mostly inside the other.
+
+    Args:
+        tracks: Track -> frame -> the person.
+        evidence: Track -> its believed landmarks; only these tracks are considered.
+
+    Returns:
+        Track ids in increasing order.
+    """
+    kept: list[int] = []
+    for track in sorted(evidence, key=lambda k: (-evidence[k], -len(tracks[k]), k)):
+        own = tracks[track]
+
+        def same(t: int, other: int, own: dict[int, Person] = own, bare: bool = evidence[track] == 0) -> bool:
+            if t not in tracks[other]:
+                return False
+            a, b = own[t].box, tracks[other][t].box
+            sides = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
+            common, area = float(np.prod(np.maximum(sides, 0))), float(np.prod(a[2:] - a[:2]))
+            iou = common / max(area + float(np.prod(b[2:] - b[:2])) - common, 1e-9)
+            return iou > SAME_BOX or (bare and common > INSIDE * area)
+
+        if sum(any(same(t, other) for other in kept) for t in own) <= len(own) / 2:
+            kept.append(track)
+    return sorted(kept)

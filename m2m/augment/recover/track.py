@@ -35,12 +35,14 @@ class Motion:
         local: (T, 55, 3, 3) local rotations.
         transl: (T, 3) metres.
         drawn: (T,) bool, frames in which there is a body.
+        evidence: Landmarks that were believed, summed over frames by how far; 0 for a body placed by boxes alone.
     """
 
     first: int
     local: np.ndarray
     transl: np.ndarray
     drawn: np.ndarray
+    evidence: float
 
 
 @dataclass(frozen=True)
@@ -153,9 +155,9 @@ def recover_track(
     seen = gather(frames, people, camera) if any(p.landmarks is not None for p in people) else None
     if seen is None:
         local = np.repeat(neutral(skeleton), length, 0)
-        return Motion(int(frames[0]), local, standing, drawn)
+        return Motion(int(frames[0]), local, standing, drawn, 0.0)
     local, transl = _pose(skeleton, seen, standing, length, camera, params)
-    return Motion(int(frames[0]), local, transl, drawn)
+    return Motion(int(frames[0]), local, transl, drawn, float(seen.trust.sum()))
 
 
 def _pose(

@@ -137,6 +137,29 @@ def test_only_confirmed_people_and_tracks_long_enough_are_drawn():
     assert [b.track for b in bodies[4].bodies] == [0, 2]
 
 
+def test_one_body_where_several_tracks_hold_one_person():
+    people = walking(20)
+    for t, seen in enumerate(people):
+        box = seen.persons[0].box
+        inner = (box[0], box[1], box[2], (box[1] + box[3]) / 2)
+        apart = (box[0] + 200, 20, box[0] + 240, 150)
+        again = person(3, seen.persons[0].landmarks if t % 2 else None, CAMERA, box=tuple(box + 1))
+        others = person(1, None, CAMERA, box=inner), person(2, None, CAMERA, box=apart), again
+        people[t] = frame(*seen.persons, *others)
+    bodies = IKRecoverer(BODY).recover(people, CAMERA)
+    assert {tuple(b.track for b in f.bodies) for f in bodies} == {(0, 2)}
+
+
+def test_two_people_close_together_both_stay():
+    apart = np.array([0.25, 0, 0.4])
+    people = [
+        frame(*(person(k, landmarks(walk(t)[0], walk(t)[1] + k * apart, CAMERA), CAMERA) for k in (0, 1)))
+        for t in range(20)
+    ]
+    bodies = IKRecoverer(BODY).recover(people, CAMERA)
+    assert {tuple(b.track for b in f.bodies) for f in bodies} == {(0, 1)}
+
+
 def test_a_window_shorter_than_the_shortest_track_still_shows_people():
     bodies = IKRecoverer(BODY).recover(walking(3), CAMERA)
     assert [len(b.bodies) for b in bodies] == [1, 1, 1]
