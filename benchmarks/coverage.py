@@ -64,9 +64,14 @@ def main() -> None:
     labels = json.loads((shared() / "fixtures" / "people" / "labels.json").read_text())
     chain = make_chain(params.load("laptop"))
     rows = [score(clip, labels[clip], chain) for clip in names() if args.clip in clip]
-    print(f"{'clip':26s} {'people':>9s} {'faces':>9s} {'small':>7s} {'area':>5s} {'fps':>5s} {'ids':>3s} {'body':>5s}  verdict")
+    print(
+        f"{'clip':26s} {'people':>9s} {'faces':>9s} {'small':>7s} {'area':>5s} {'fps':>5s} {'ids':>3s} {'body':>5s}  verdict"
+    )
     for r in rows:
-        counts = [f"{sum(c < t for c in r[k])}/{len(r[k])}" for k, t in (("people", PERSON), ("faces", FACE), ("small", PERSON))]
+        counts = [
+            f"{sum(c < t for c in r[k])}/{len(r[k])}"
+            for k, t in (("people", PERSON), ("faces", FACE), ("small", PERSON))
+        ]
         s = r["summary"]
         body = s["frames_with_bodies"] / max(s["frames_with_people"], 1)
         fps = s["frames"] / r["seconds"]
@@ -79,10 +84,14 @@ def main() -> None:
         bad = sum(c < least for c in shares)
         sums[key] = {"n": len(shares), "uncovered": bad, "upper95": round(upper95(bad, len(shares)), 4)}
     held = [f"{Path(r['clip']).stem} ({r['reason'].partition(':')[0]})" for r in rows if r["reason"]]
-    sums["quarantined"] = f"{len(held)} of {len(rows)} clips were quarantined" + (f": {', '.join(held)}" if held else "")
+    sums["quarantined"] = f"{len(held)} of {len(rows)} clips were quarantined" + (
+        f": {', '.join(held)}" if held else ""
+    )
     print(yaml.safe_dump(sums, sort_keys=False))
     if args.write:
-        MEASURED.write_text("# Written by `python -m benchmarks.coverage --write`; the report quotes it.\n" + yaml.safe_dump(sums))
+        MEASURED.write_text(
+            "# Written by `python -m benchmarks.coverage --write`; the report quotes it.\n" + yaml.safe_dump(sums)
+        )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """kill -9 at random moments, then go on: is the data set the one of an undisturbed run, and is finished work kept?
 
-    python -m benchmarks.kill VIDEOS [--kills 20] [--workers 1]
+python -m benchmarks.kill VIDEOS [--kills 20] [--workers 1]
 """
 
 import argparse
@@ -66,7 +66,9 @@ def main() -> int:
         start(args.videos, killed, args.workers).communicate()
         same = contents(calm) == contents(killed)
         left = [p.name for p in killed.rglob("*") if ".part" in p.name or p.name.endswith(".tmp")]
-        print(f"{args.kills} kills: data set {'byte-identical' if same else 'DIFFERENT'}, finished clips redone: {redone}, left: {left}")
+        print(
+            f"{args.kills} kills: data set {'byte-identical' if same else 'DIFFERENT'}, finished clips redone: {redone}, left: {left}"
+        )
         return 0 if same and not redone and not left else 1
 
 

@@ -1,6 +1,6 @@
 """Peak memory of a long video against that of a short one of the same scene.
 
-    python -m benchmarks.memory [--minutes 10] [--fps 10]
+python -m benchmarks.memory [--minutes 10] [--fps 10]
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Frames a second of the whole chain and of each stage, one person at 432x240.
 
-    python -m benchmarks.speed [--clip tai_chi.mp4]
+python -m benchmarks.speed [--clip tai_chi.mp4]
 """
 
 import argparse

@@ -33,16 +33,22 @@ def _parser() -> argparse.ArgumentParser:
     augment.add_argument("--size", help="WIDTHxHEIGHT, or source (default: 432x240, as in the paper)")
     augment.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
     augment.add_argument("--keep", default=None, metavar="LIST", help="intermediates to keep: people,plates,bodies")
-    augment.add_argument("--on-doubt", help="quarantine the clip, or blackout its doubtful frames (default: quarantine)")
+    augment.add_argument(
+        "--on-doubt", help="quarantine the clip, or blackout its doubtful frames (default: quarantine)"
+    )
     augment.add_argument("--allow-empty", action="store_true", help="release clips in which nobody is found")
     resume = "skip what an earlier run has finished (default: on)"
     augment.add_argument("--resume", action=argparse.BooleanOptionalAction, default=True, help=resume)
-    augment.add_argument("--with-originals", action="store_true", help="show the originals in the report, for your eyes")
+    augment.add_argument(
+        "--with-originals", action="store_true", help="show the originals in the report, for your eyes"
+    )
 
     release = commands.add_parser("release", help="write the copy of a data set that may leave the house")
     release.add_argument("dataset", metavar="DATASET", type=Path, help="a data set that m2m augment wrote")
     release.add_argument("output", metavar="OUTPUT", type=Path, help="a new folder")
-    release.add_argument("--key", type=Path, default=None, help="file of the secret (default: DATASET/.m2m/release.key)")
+    release.add_argument(
+        "--key", type=Path, default=None, help="file of the secret (default: DATASET/.m2m/release.key)"
+    )
 
     studio = commands.add_parser("studio", help="draw clips of people with known truth, to try things on")
     studio.add_argument("output", metavar="OUTPUT", type=Path, help="a new folder")

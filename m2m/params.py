@@ -110,7 +110,9 @@ def _build(cls: Any, values: Any, where: str, path: str) -> Any:
         if key not in known:
             raise InputError(f"{where}: unknown key {at!r}", f"known here: {', '.join(known)}")
         hint = hints[key]
-        given[key] = _build(hint, value, where, at) if dataclasses.is_dataclass(hint) else _value(hint, value, where, at)
+        given[key] = (
+            _build(hint, value, where, at) if dataclasses.is_dataclass(hint) else _value(hint, value, where, at)
+        )
     try:
         return cls(**given)
     except ValueError as error:

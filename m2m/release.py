@@ -80,12 +80,16 @@ def release(dataset: Path, out: Path, key_file: Path | None = None) -> DatasetCa
             path = f"videos/{name}.mp4"
             digest = _copy(dataset / clip.path, building / path)
             if digest != clip.sha256:
-                raise InputError(f"{dataset / clip.path} has other bytes than the manifest says", "run m2m augment again")
+                raise InputError(
+                    f"{dataset / clip.path} has other bytes than the manifest says", "run m2m augment again"
+                )
             released.append(replace(clip, clip_id=name, path=path))
         released.sort(key=lambda c: c.clip_id)
         write_manifest(released, building / "clips.parquet")
         parent = keyed(key, "parent", card.hash)
-        public = replace(card, name="released", parent=parent, quarantined=0, clips=len(released), hash=data_hash(released))
+        public = replace(
+            card, name="released", parent=parent, quarantined=0, clips=len(released), hash=data_hash(released)
+        )
         write_card(public, building)
         if out.exists():
             out.rmdir()

@@ -21,9 +21,7 @@ def dataset(tmp_path):
     for i, name in enumerate(SECRET_NAMES):
         path = folder / "videos" / f"{name}.mp4"
         path.write_bytes(b"video" + bytes([i]))
-        rows.append(
-            Clip(name, f"videos/{name}.mp4", "wave", "train", file_sha256(path), 432, 240, 30, 1, 90, "ok", "")
-        )
+        rows.append(Clip(name, f"videos/{name}.mp4", "wave", "train", file_sha256(path), 432, 240, 30, 1, 90, "ok", ""))
     rows.append(Clip("bad_P9", "", "wave", "train", "", 432, 240, 30, 1, 90, "quarantined", "verifier"))
     write_manifest(rows, folder / "clips.parquet")
     write_card(
@@ -45,7 +43,9 @@ def dataset(tmp_path):
 
 
 def everything(folder: Path) -> bytes:
-    return b"\n".join(str(p.relative_to(folder)).encode() + p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file())
+    return b"\n".join(
+        str(p.relative_to(folder)).encode() + p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()
+    )
 
 
 def test_no_source_name_nor_parent_hash_leaves_the_house(dataset, tmp_path):

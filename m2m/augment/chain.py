@@ -284,7 +284,9 @@ class Chain:
             image = np.zeros_like(source)
         elif variant in MESHED:
             meshes = [self.models.body.vertices(b.pose, b.transl) for b in bodies.bodies]
-            image = over(image, self.models.renderer.render(meshes, self.models.body.faces, camera)[0]) if meshes else image
+            image = (
+                over(image, self.models.renderer.render(meshes, self.models.body.faces, camera)[0]) if meshes else image
+            )
         elif variant not in PAINTED:
             image = obscure(source, plate.region[t], self.params.compose)
         shown = image if black else plate.frames[t]

@@ -110,17 +110,19 @@ class ClipAugmenter:
         }
         people: list[str] = []
         bodies: list[tuple[int, FrameBodies]] = []
-        with ExitStack() as files:
-            timing = {"fps": info.fps, "time_base": info.time_base}
-            clip = files.enter_context(
-                video.Writer(outputs["video"], (width, height), params=self.params.video, **timing)
-            )
-            panes = (small[0] * len(self.panes), small[1])
-            preview = files.enter_context(video.Writer(outputs["preview"], panes, params=PREVIEW, **timing))
+        with Transaction() as files, ExitStack() as writers:
+
+            def writer(path: Path, size: tuple[int, int], params: VideoParams | None = None) -> video.Writer:
+                part, lossless = files.part(path), params is None
+                made = video.Writer(part, size, info.fps, params, time_base=info.time_base, lossless=lossless)
+                return writers.enter_context(made)
+
+            clip = writer(outputs["video"], (width, height), self.params.video)
+            preview = writer(outputs["preview"], (small[0] * len(self.panes), small[1]), PREVIEW)
             plates = None
             if "plates" in keep:
                 outputs["plates"] = job.out / "plates" / f"{name}.mkv"
-                plates = files.enter_context(video.Writer(outputs["plates"], (width, height), lossless=True, **timing))
+                plates = writer(outputs["plates"], (width, height))
             for i, frame in enumerate(self.chain.run(decoded.images(tally), tally)):
                 with tally.timed("encode"):
                     pts = decoded.pts.popleft()

@@ -153,10 +153,8 @@ class Verifier:
         for source, kind, model in self._models:
             looks = []
             for t in self._times(len(frames)):
-                hits = model(frames[t]) if where == "original" else self._plate_hits(model, frames[t], region[t])
-                if where == "plate":
-                    hits = [h for h in hits if detail(frames[t], h[:4]) >= self.params.detail]
-                judged = [self._judge(t, hit, kind, where, source, region[t]) for hit in hits]
+                hits = model(frames[t]) if where == "original" or region[t].any() else ()
+                judged = [self._judge(t, hit, kind, where, source, frames[t], region[t]) for hit in hits]
                 looks.append([d for d in judged if d is not None])
             doubts += alarms(looks, self.params)
         return doubts
@@ -166,21 +164,19 @@ class Verifier:
         times = list(range(min(1, n - 1), n, self.params.stride))
         return times if times[-1] == n - 1 else [*times, n - 1]
 
-    def _judge(self, t: int, hit: np.ndarray, kind: str, where: str, source: str, region: np.ndarray) -> Doubt | None:
+    def _judge(
+        self, t: int, hit: np.ndarray, kind: str, where: str, source: str, frame: np.ndarray, region: np.ndarray
+    ) -> Doubt | None:
         if hit[4] < self.params.low:
             return None
         share = covered_share(region, hit[:4])
         if where == "original":
             enough = self.params.face_covered if kind == "face" else self.params.person_covered
             fine = share >= enough
-        else:
-            fine = share < 0.1
+        else:  # outside the region the plate is the original, of which the masks have answered
+            fine = share < 0.1 or detail(frame, hit[:4]) < self.params.detail
         box = (float(hit[0]), float(hit[1]), float(hit[2]), float(hit[3]))
         return None if fine else Doubt(t, box, kind, where, source, float(hit[4]), share)
-
-    @staticmethod
-    def _plate_hits(model: Look, frame: np.ndarray, region: np.ndarray) -> np.ndarray:
-        return model(frame) if region.any() else np.zeros((0, 5), np.float32)
 
 
 def add_doubts(cover: np.ndarray, doubts: list[Doubt], spread: int) -> np.ndarray:

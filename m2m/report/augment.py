@@ -105,9 +105,7 @@ def _times(done: list[dict[str, Any]]) -> list[dict[str, Any]]:
     frames = max(sum(s["frames"] for s in done), 1)
     sums = {stage: sum(s["seconds"].get(stage, 0.0) for s in done) for stage in STAGES}
     whole = sum(sums.values()) or 1.0
-    return [
-        {"stage": k, "seconds": v, "ms": 1000 * v / frames, "share": v / whole} for k, v in sums.items() if v
-    ]
+    return [{"stage": k, "seconds": v, "ms": 1000 * v / frames, "share": v / whole} for k, v in sums.items() if v]
 
 
 def _frames_of(evidence: dict[str, Any]) -> str:
@@ -146,7 +144,9 @@ def write_report(out: Path, card: DatasetCard, clips: list[ClipReport], panes: l
     ]
     done = [c.summary for c in clips if c.status == "ok"]
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    template = environment.from_string(resources.files("m2m.report").joinpath("augment.html").read_text(encoding="utf-8"))
+    template = environment.from_string(
+        resources.files("m2m.report").joinpath("augment.html").read_text(encoding="utf-8")
+    )
     page = template.render(
         name=card.name,
         variant=card.variant,
