@@ -17,7 +17,14 @@ import numpy as np
 from benchmarks.clips import SIZE, frames_of
 from m2m import video
 
-MEASURE = "import resource, sys; from m2m.cli import main; code = main(sys.argv[1:]); print('PEAK', *(resource.getrusage(w).ru_maxrss for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)), code)"
+MEASURE = """
+import resource, sys
+from m2m.cli import main
+
+code = main(sys.argv[1:])
+who = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
+print("PEAK", *(resource.getrusage(w).ru_maxrss for w in who), code)
+"""
 
 
 def write(path: Path, frames: int, fps: int, clip: str) -> None:
@@ -33,8 +40,8 @@ def peak(path: Path, out: Path) -> float:
     """MiB at the peak of the largest process of an augmentation."""
     command = [sys.executable, "-c", MEASURE, "augment", str(path), str(out)]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ)
-    line = [row for row in done.stdout.splitlines() if row.startswith("PEAK")][0].split()
-    if line[3] != "0":
+    line = next(row for row in done.stdout.splitlines() if row.startswith("PEAK")).split()
+    if line[3] not in ("0", "3"):  # a quarantined clip has been worked through as well
         raise SystemExit(f"augment ended with {line[3]}: {done.stdout}{done.stderr}")
     return max(int(line[1]), int(line[2])) / 1024
 

@@ -20,8 +20,8 @@ def _parser() -> argparse.ArgumentParser:
     augment = commands.add_parser(
         "augment",
         help="turn videos into M2M videos",
-        description="Turns videos into M2M videos: people are masked, painted out and replaced by a neutral body. A clip "
-        "in which somebody may still be seen is quarantined with its reason, never passed through.",
+        description="Turns videos into M2M videos: people are masked, painted out and replaced by a neutral body. "
+        "A clip in which somebody may still be seen is quarantined with its reason, never passed through.",
         epilog="Exit codes: 0 done, 1 bad input or parameters, 2 usage, 3 some clips quarantined, 5 infrastructure.",
     )
     augment.add_argument("input", metavar="INPUT", type=Path, help="a video, a folder of videos, or a manifest")

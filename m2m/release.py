@@ -1,8 +1,8 @@
 """The copy that may leave the house: keyed names and hashes, nothing of the sources.
 
-A working data set names its clips after their sources; Kinetics' names are web addresses, UAV-Human's hold the subject.
-A released one names them by HMAC-SHA256 under a secret that stays with the owner, so that the owner can find a clip again
-and nobody else can link it to its source by name or by hash.
+A working data set names its clips after their sources; Kinetics' names are web addresses, UAV-Human's hold the
+subject. A released one names them by HMAC-SHA256 under a secret that stays with the owner, so that the owner can find
+a clip again and nobody else can link it to its source by name or by hash.
 """
 
 import hashlib

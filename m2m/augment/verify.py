@@ -26,9 +26,9 @@ class VerifyParams:
         face_scale: Factor by which frames grow before CenterFace looks.
         face_covered: Share of a face's box that must be painted out.
         person_covered: Share of a person's box that must be painted out.
-        detail: Share of a box's pixels on the plate that must differ visibly from their neighbours for a hit to count. A
-            smooth fill looks like a blurred face to a detector and can hold none: on 12 labelled clips the least detailed
-            person has .08 and the least detailed face .07, a diffused fill under .01.
+        detail: Share of a box's pixels on the plate that must differ visibly from their neighbours for a hit to count.
+            A smooth fill looks like a blurred face to a detector and can hold none: on 12 labelled clips the least
+            detailed person has .08 and the least detailed face .07, a diffused fill under .01.
         spread: Frames before and after a doubt that are masked again with it.
         max_region: Mean share of the frame painted out above which a clip has no background left.
         on_doubt: `quarantine` the clip, or `blackout` the doubtful frames and their neighbours.
@@ -160,7 +160,7 @@ class Verifier:
         return doubts
 
     def _times(self, n: int) -> list[int]:
-        """Frames looked at: a stride apart, the last one always, offset so that the masks' own looks are not repeated."""
+        """Frames looked at: a stride apart, the last one always, offset so as not to repeat the masks' own looks."""
         times = list(range(min(1, n - 1), n, self.params.stride))
         return times if times[-1] == n - 1 else [*times, n - 1]
 

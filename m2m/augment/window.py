@@ -80,7 +80,7 @@ def windows(frames: Iterable[np.ndarray], cuts: CutDetector, params: WindowParam
             buffer, start, overlap = [], 0, 0
             shot += 1
         buffer.append(frame)
-        # One more core must be sure to follow, or the tail joins this window: no window has a core shorter than context.
+        # A core must be sure to follow, or the tail joins this window: none has a core shorter than its context.
         if len(buffer) == start + core + 2 * params.context:
             stop = start + core
             yield Window(np.stack(buffer[: stop + params.context]), first, start, stop, shot, overlap)

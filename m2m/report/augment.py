@@ -55,14 +55,16 @@ def claims(card: DatasetCard) -> list[str]:
     people, faces = found["people"], found["faces"]
     limit = found["min_height_px"]
     lines = [
-        "De-identified, not anonymous: gait, the scene and rare actions survive; whoever knows the source can link a clip to it.",
+        "De-identified, not anonymous: gait, the scene and rare actions survive; whoever knows the source can link a "
+        "clip to it.",
         "Bodies have one constant shape; no bone length or scale of a person is stored.",
-        f"The embedded detector is a demonstration, not a guarantee. On {found['clips']} labelled real clips it left uncovered "
-        f"{people['uncovered']} of {people['n']} people of {limit} px and more (at 432x240; 95 % upper bound "
+        "The embedded detector is a demonstration, not a guarantee. "
+        f"On {found['clips']} labelled real clips it left uncovered {people['uncovered']} of {people['n']} people of {limit} px and more (at 432x240; 95 % upper bound "
         f"{100 * people['upper95']:.1f} %) and {faces['uncovered']} of {faces['n']} faces (upper bound "
         f"{100 * faces['upper95']:.1f} %) in clips that were released; {found['quarantined']}.",
-        f"People smaller than {limit} px were not shown to be found: {found['small']['uncovered']} of {found['small']['n']} "
-        "labelled ones stayed uncovered. Text, reflections, pictures and screens were not looked for.",
+        f"People smaller than {limit} px were not shown to be found: {found['small']['uncovered']} of "
+        f"{found['small']['n']} labelled ones stayed uncovered. Text, reflections, pictures and screens were not "
+        "looked for.",
         "The verifier found nobody uncovered on the originals and nobody left on the plates of the released clips. "
         "Its face detector took no part in making the masks; its other detectors did.",
     ]

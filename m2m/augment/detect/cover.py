@@ -75,8 +75,8 @@ def cover(looks: Looks, persons: np.ndarray, params: DetectParams) -> np.ndarray
         (T, H, W) bool, a superset of `persons`.
     """
     solid = np.stack([_solid(looks, t, persons[t], params) for t in range(len(looks))])
-    soft = np.stack([_soft(looks, t, params) for t in range(len(looks))])
-    out = hold(solid, params.hold) | soft
+    everywhere = np.stack([looks.segmented(t, params.selfie_score) for t in range(len(looks))])
+    out = hold(solid, params.hold) | everywhere
     reach = params.box_stride // 2 + params.hold
     extra = {t: _boxes(looks, t, out[t], params) | _heads(looks, t) for t in sorted(looks.boxes)}
     for t, mask in extra.items():  # looked at every few frames: holds until the next look, and some frames more
@@ -90,11 +90,6 @@ def _solid(looks: Looks, t: int, persons: np.ndarray, params: DetectParams) -> n
     for track, pose in looks.poses[t].items():
         solid |= looks.pose_mask(t, track) | capsules(pose.landmarks, looks.height, looks.width)
     return widen(solid, params.dilate)
-
-
-def _soft(looks: Looks, t: int, params: DetectParams) -> np.ndarray:
-    """The whole frame's segmentation at a low score, except where a closer look by its like sees nobody."""
-    return looks.segmented(t, params.selfie_score) & ~unpack(looks.refuted[t], looks.width)
 
 
 def _heads(looks: Looks, t: int) -> np.ndarray:
@@ -112,8 +107,8 @@ def _boxes(looks: Looks, t: int, known: np.ndarray, params: DetectParams) -> np.
     out = np.zeros_like(known)
     for box, crop in zip(looks.boxes[t], looks.box_crops[t], strict=True):
         whole, around = np.zeros_like(known), np.zeros_like(known)
-        fill_box(whole, box, 4)
-        fill_box(around, box, 8)
+        fill_box(whole, box, 2)
+        fill_box(around, box, 4)
         part = widen(unpack(crop, looks.width), params.dilate) & around
         explained = (part | known)[whole].mean() >= params.explained
         out |= part if explained else part | whole

@@ -47,8 +47,8 @@ class Looks:
         return unpack(self.poses[t][track].mask, self.width)
 
     def segmented(self, t: int, probability: float) -> np.ndarray:
-        """(H, W) bool, where the whole frame's segmentation reaches a probability."""
-        return self.selfie[t] > int(probability * 255)
+        """(H, W) bool, where the whole frame's segmentation reaches a probability and no closer look refutes it."""
+        return (self.selfie[t] > int(probability * 255)) & ~unpack(self.refuted[t], self.width)
 
 
 def pose_box(pose: Pose, width: int) -> np.ndarray:
