@@ -55,6 +55,17 @@ def score(clip: str, labels: dict[str, Any], chain: Any) -> dict[str, Any]:
     return out
 
 
+def line(row: dict[str, Any]) -> str:
+    """One clip as a row of the table."""
+    least = (("people", PERSON), ("faces", FACE), ("small", PERSON))
+    counts = " ".join(f"{sum(c < t for c in row[k])}/{len(row[k])}".rjust(6) for k, t in least)
+    s = row["summary"]
+    body = s["frames_with_bodies"] / max(s["frames_with_people"], 1)
+    speed = s["frames"] / row["seconds"]
+    verdict = f"{row['reason'] or 'ok'} {s['doubts'] or ''}"
+    return f"{row['clip'][:24]:24s} {counts} {row['area']:5.2f} {speed:5.1f} {s['people']:3d} {body:5.2f}  {verdict}"
+
+
 def main() -> None:
     """Prints the table and its sums."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -63,20 +74,11 @@ def main() -> None:
     args = parser.parse_args()
     labels = json.loads((shared() / "fixtures" / "people" / "labels.json").read_text())
     chain = make_chain(params.load("laptop"))
-    rows = [score(clip, labels[clip], chain) for clip in names() if args.clip in clip]
-    print(
-        f"{'clip':26s} {'people':>9s} {'faces':>9s} {'small':>7s} {'area':>5s} {'fps':>5s} {'ids':>3s} {'body':>5s}  verdict"
-    )
-    for r in rows:
-        counts = [
-            f"{sum(c < t for c in r[k])}/{len(r[k])}"
-            for k, t in (("people", PERSON), ("faces", FACE), ("small", PERSON))
-        ]
-        s = r["summary"]
-        body = s["frames_with_bodies"] / max(s["frames_with_people"], 1)
-        fps = s["frames"] / r["seconds"]
-        print(f"{r['clip'][:26]:26s} {counts[0]:>9s} {counts[1]:>9s} {counts[2]:>7s} {r['area']:5.2f} {fps:5.1f} {s['people']:3d} "
-              f"{body:5.2f}  {r['reason'] or 'ok'} {s['doubts'] or ''}")  # fmt: skip
+    rows = []
+    print("clip; uncovered people, faces, small people; painted; frames/s; ids; frames with people that have a body")
+    for clip in (n for n in names() if args.clip in n):
+        rows.append(score(clip, labels[clip], chain))
+        print(line(rows[-1]), flush=True)
     released = [r for r in rows if not r["reason"]]
     sums: dict[str, Any] = {"clips": len(rows), "min_height_px": int(MIN_HEIGHT)}
     for key, least in (("people", PERSON), ("faces", FACE), ("small", PERSON)):

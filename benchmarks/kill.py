@@ -65,10 +65,9 @@ def main() -> int:
                 done = {}
         start(args.videos, killed, args.workers).communicate()
         same = contents(calm) == contents(killed)
-        left = [p.name for p in killed.rglob("*") if ".part" in p.name or p.name.endswith(".tmp")]
-        print(
-            f"{args.kills} kills: data set {'byte-identical' if same else 'DIFFERENT'}, finished clips redone: {redone}, left: {left}"
-        )
+        left = [p.name for p in killed.rglob("*") if p.name.endswith("part")]
+        verdict = "byte-identical" if same else "DIFFERENT"
+        print(f"{args.kills} kills: data set {verdict}, finished clips redone: {redone}, left: {left}")
         return 0 if same and not redone and not left else 1
 
 

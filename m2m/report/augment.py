@@ -59,7 +59,8 @@ def claims(card: DatasetCard) -> list[str]:
         "clip to it.",
         "Bodies have one constant shape; no bone length or scale of a person is stored.",
         "The embedded detector is a demonstration, not a guarantee. "
-        f"On {found['clips']} labelled real clips it left uncovered {people['uncovered']} of {people['n']} people of {limit} px and more (at 432x240; 95 % upper bound "
+        f"On {found['clips']} labelled real clips it left uncovered {people['uncovered']} of {people['n']} people "
+        f"of {limit} px and more (at 432x240; 95 % upper bound "
         f"{100 * people['upper95']:.1f} %) and {faces['uncovered']} of {faces['n']} faces (upper bound "
         f"{100 * faces['upper95']:.1f} %) in clips that were released; {found['quarantined']}.",
         f"People smaller than {limit} px were not shown to be found: {found['small']['uncovered']} of "

@@ -12,6 +12,7 @@ from m2m.augment.detect.params import DetectParams
 
 SAME_BOX = 0.3
 PART_OF = 0.6
+DOUBLE = 0.5
 FACE_POINTS = slice(0, 11)
 REACH = 6
 """Frames within which a box goes on with a track."""
@@ -177,15 +178,19 @@ def _head_distance(track: Track, t: int, centre: np.ndarray, looks: Looks) -> fl
 
 
 def _without_doubles(tracks: list[Track]) -> list[Track]:
-    """Drops short tracks that run inside a longer one: one person seen twice. Their evidence stays in the cover."""
+    """Drops tracks that run inside a longer one: one person seen twice. Their evidence stays in the cover.
+
+    A pose is told from its neighbour's by its landmarks: with poses only a short track counts as a double.
+    """
     kept: list[Track] = []
-    for track in sorted(tracks, key=lambda k: -len(k.boxes)):
+    for track in sorted(tracks, key=lambda k: (-len(k.poses), -len(k.boxes))):
         doubled = False
         for other in kept:
             common = [t for t in track.boxes if other.first <= t <= other.last]
-            if 2 * len(common) > len(track.boxes) and len(track.boxes) < 0.34 * len(other.boxes):
+            short = not track.poses or len(track.boxes) < 0.34 * len(other.boxes)
+            if short and 2 * len(common) > len(track.boxes):
                 shares = [inside(track.boxes[t][None], other.box_at(t)[None])[0, 0] for t in common]
-                doubled |= float(np.median(shares)) > PART_OF
+                doubled |= float(np.median(shares)) > DOUBLE
         if not doubled:
             kept.append(track)
     return kept
