@@ -5,6 +5,8 @@ from scipy.ndimage import median_filter
 
 from m2m.augment.recover.rotations import angle_between, nearest
 
+DAMPED = 0.05
+"""Damping of the slope of a smoothed line, as a share of the variance of the Gaussian."""
 OUTLIER_ANGLE = 0.5
 """Angle (radians) from the mean at which a frame's rotation counts half."""
 
@@ -34,7 +36,7 @@ def despike(values: np.ndarray, tolerance: float | np.ndarray, width: int = 5) -
 
 
 def smooth(values: np.ndarray, weight: np.ndarray, sigma: float, fill: float) -> np.ndarray:
-    """Weighted Gaussian mean along time.
+    """Weighted Gaussian smoothing along time (local linear regression).
 
     Where nothing weighs within reach of `sigma`, a wide Gaussian bridges the gap; beyond that the nearest end holds.
 
@@ -50,10 +52,15 @@ def smooth(values: np.ndarray, weight: np.ndarray, sigma: float, fill: float) ->
     flat = weight.reshape(len(values), -1)
     # A hundredth, and a billionth that falls off exponentially: the bridge, and the ends.
     k = kernel(times, sigma) + 1e-2 * kernel(times, fill)
-    k += 1e-9 * np.exp(-np.abs(times[:, None] - times[None, :]) / fill)
-    total = k @ flat
-    mean = k @ (flat * np.where(weight > 0, values, 0).reshape(len(values), -1))
-    return (mean / np.maximum(total, 1e-300)).reshape(values.shape)
+    later = times[None, :] - times[:, None]
+    k += 1e-9 * np.exp(-np.abs(later) / fill)
+    read = flat * np.where(weight > 0, values, 0).reshape(len(values), -1)
+    total = np.maximum(k @ flat, 1e-300)
+    mean, when = (k @ read) / total, (k * later) @ flat / total
+    # A line through the weighted neighbours, its slope damped: a mean alone would lag behind motion at both ends.
+    spread = (k * later**2) @ flat / total - when**2 + DAMPED * max(sigma, 0.1) ** 2
+    slope = ((k * later) @ read / total - when * mean) / spread
+    return (mean - slope * when).reshape(values.shape)
 
 
 def smooth_rotations(
