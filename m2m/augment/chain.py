@@ -3,19 +3,20 @@
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
 from m2m.augment.bodies import BodyModel, Camera, FrameBodies, Recoverer, Renderer
-from m2m.augment.compose import MESHED, PAINTED, ComposeParams, obscure, over
+from m2m.augment.compose import MESHED, NOT_PRIVATE, PAINTED, ComposeParams, obscure, over
 from m2m.augment.detect.link import link
 from m2m.augment.detect.shots import ShotDetector
 from m2m.augment.inpaint.region import RegionParams, paint_region
 from m2m.augment.people import Detector, FramePeople
 from m2m.augment.plate import Inpainter, Plate
-from m2m.augment.verify import Doubt, Verifier, VerifyParams, add_doubts
+from m2m.augment.verify import Doubt, Hits, Verifier, VerifyParams, add_doubts
 from m2m.augment.window import Window, WindowParams, windows
 from m2m.errors import QuarantineError
 
@@ -182,11 +183,14 @@ class Chain:
         for window in windows(frames, ShotDetector(), self.params.window):
             height, width = window.frames.shape[1:3]
             camera = camera or Camera.default(width, height)
-            with tally.timed("detect"):
-                found = self.models.detector.detect(window.frames)
-            people, next_id = link(previous, found, window.overlap, next_id)
-            previous = people
-            plate, black = self._paint(window, people, tally)
+            # The verifier's look at the originals needs no masks: it runs beside their making.
+            with ThreadPoolExecutor(1) as beside:
+                seen = beside.submit(self._look, window.frames, tally)
+                with tally.timed("detect"):
+                    found = self.models.detector.detect(window.frames)
+                people, next_id = link(previous, found, window.overlap, next_id)
+                previous = people
+                plate, black = self._paint(window, people, seen.result(), tally)
             with tally.timed("recover"):
                 bodies = self._bodies(people, camera)
             tally.shots = window.shot + 1
@@ -207,7 +211,15 @@ class Chain:
             text = f"{share:.0%} of the picture is painted out, more than {self.params.verify.max_region:.0%}"
             raise QuarantineError("no_background", text, {"masked_share": share})
 
-    def _paint(self, window: Window, people: list[FramePeople], tally: Tally) -> tuple[Plate, np.ndarray]:
+    def _look(self, frames: np.ndarray, tally: Tally) -> list[Hits]:
+        if self.params.compose.variant in NOT_PRIVATE:
+            return []
+        with tally.timed("look"):
+            return self.models.verifier.look(frames)
+
+    def _paint(
+        self, window: Window, people: list[FramePeople], seen: list[Hits], tally: Tally
+    ) -> tuple[Plate, np.ndarray]:
         """The plate of a window and which of its frames must be black.
 
         Doubts are masked once more; what is still in doubt then is refused or blacked out.
@@ -216,11 +228,11 @@ class Chain:
         cover = np.stack([p.cover for p in people])
         nothing = np.zeros(len(frames), bool)
         variant = self.params.compose.variant
-        if variant == "mesh_on_real":
+        if variant in NOT_PRIVATE:
             return Plate(frames, cover & False, np.zeros(len(frames), np.float32)), nothing
         region = self._region(frames, cover, tally)
         with tally.timed("verify"):
-            doubts = self.models.verifier.originals(frames, region)
+            doubts = self.models.verifier.originals(frames, seen, region)
         if doubts:
             cover = add_doubts(cover, doubts, self.params.verify.spread)
             region = self._region(frames, cover, tally)
@@ -234,8 +246,8 @@ class Chain:
             plate, left = self._fill(frames, self._region(frames, cover, tally), cover, tally)
         left = [d for d in left if window.start <= d.frame < window.stop]
         if left and self.params.verify.on_doubt == "quarantine":
-            seen = Counter(f"{d.kind} by {d.source}" for d in left)
-            text = "still on the plate after masking once more: " + ", ".join(f"{n} x {k}" for k, n in seen.items())
+            counts = Counter(f"{d.kind} by {d.source}" for d in left)
+            text = "still on the plate after masking once more: " + ", ".join(f"{n} x {k}" for k, n in counts.items())
             raise QuarantineError("verifier", text, {"doubts": _evidence(left, window.first, window.start)})
         black = nothing.copy()
         for d in left:

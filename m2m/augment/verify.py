@@ -121,6 +121,21 @@ def alarms(looks: list[list[Doubt]], params: VerifyParams) -> list[Doubt]:
     return found
 
 
+@dataclass(frozen=True)
+class Hits:
+    """What one model saw in a window.
+
+    Attributes:
+        source: The model's name.
+        kind: `person` or `face`.
+        looks: Frame and boxes (N, 5) of every look, in order of time.
+    """
+
+    source: str
+    kind: str
+    looks: list[tuple[int, np.ndarray]]
+
+
 class Verifier:
     """Looks at originals and plates of a window.
 
@@ -135,26 +150,56 @@ class Verifier:
         self._models = [(n, "face", look) for n, look in faces.items()]
         self._models += [(n, "person", look) for n, look in people.items()]
 
-    def originals(self, frames: np.ndarray, region: np.ndarray) -> list[Doubt]:
-        """People and faces on the original that are not painted out.
+    def look(self, frames: np.ndarray) -> list[Hits]:
+        """What every model sees on the originals; needs no masks, so it can run beside their making.
 
         Args:
             frames: (T, H, W, 3) uint8 RGB.
+        """
+        times = self._times(len(frames))
+        return [Hits(name, kind, [(t, model(frames[t])) for t in times]) for name, kind, model in self._models]
+
+    def originals(self, frames: np.ndarray, hits: list[Hits], region: np.ndarray) -> list[Doubt]:
+        """People and faces on the originals that are not painted out.
+
+        Args:
+            frames: (T, H, W, 3) uint8 RGB.
+            hits: What `look` saw on them.
             region: (T, H, W) bool, what is painted out.
         """
-        return self._look(frames, region, "original")
+        return self._judged(frames, hits, region, "original")
 
     def plates(self, frames: np.ndarray, region: np.ndarray) -> list[Doubt]:
-        """People and faces on the plate where it was painted; elsewhere it equals the original."""
-        return self._look(frames, region, "plate")
+        """People and faces on the plates where they were painted; elsewhere they equal the originals.
 
-    def _look(self, frames: np.ndarray, region: np.ndarray, where: str) -> list[Doubt]:
+        A plate that shows what the last one showed is not looked at twice: the same weak hit on the same picture would
+        be no second witness.
+
+        Args:
+            frames: (T, H, W, 3) uint8 RGB, the plates.
+            region: (T, H, W) bool, what was painted.
+        """
+        if not region.any():
+            return []
+        times = []
+        for t in self._times(len(frames)):
+            if region[t].any() and (not times or _changed(frames[t], frames[times[-1]], region[t])):
+                times.append(t)
+        rows, columns = _around(region)
+        shift = np.array([columns.start, rows.start, columns.start, rows.start, 0], np.float32)
+        crops = [(t, np.ascontiguousarray(frames[t, rows, columns])) for t in times]
+        hits = [
+            Hits(name, kind, [(t, np.asarray(model(crop)).reshape(-1, 5) + shift) for t, crop in crops])
+            for name, kind, model in self._models
+        ]
+        return self._judged(frames, hits, region, "plate")
+
+    def _judged(self, frames: np.ndarray, hits: list[Hits], region: np.ndarray, where: str) -> list[Doubt]:
         doubts = []
-        for source, kind, model in self._models:
+        for seen in hits:
             looks = []
-            for t in self._times(len(frames)):
-                hits = model(frames[t]) if where == "original" or region[t].any() else ()
-                judged = [self._judge(t, hit, kind, where, source, frames[t], region[t]) for hit in hits]
+            for t, boxes in seen.looks:
+                judged = [self._judge(seen, t, box, where, frames[t], region[t]) for box in boxes]
                 looks.append([d for d in judged if d is not None])
             doubts += alarms(looks, self.params)
         return doubts
@@ -165,18 +210,35 @@ class Verifier:
         return times if times[-1] == n - 1 else [*times, n - 1]
 
     def _judge(
-        self, t: int, hit: np.ndarray, kind: str, where: str, source: str, frame: np.ndarray, region: np.ndarray
+        self, seen: Hits, t: int, hit: np.ndarray, where: str, frame: np.ndarray, region: np.ndarray
     ) -> Doubt | None:
         if hit[4] < self.params.low:
             return None
         share = covered_share(region, hit[:4])
         if where == "original":
-            enough = self.params.face_covered if kind == "face" else self.params.person_covered
+            enough = self.params.face_covered if seen.kind == "face" else self.params.person_covered
             fine = share >= enough
         else:  # outside the region the plate is the original, of which the masks have answered
             fine = share < 0.1 or detail(frame, hit[:4]) < self.params.detail
         box = (float(hit[0]), float(hit[1]), float(hit[2]), float(hit[3]))
-        return None if fine else Doubt(t, box, kind, where, source, float(hit[4]), share)
+        return None if fine else Doubt(t, box, seen.kind, where, seen.source, float(hit[4]), share)
+
+
+def _changed(plate: np.ndarray, last: np.ndarray, region: np.ndarray) -> bool:
+    """Whether a painted region shows anything else than the last time; a face of 8 pixels changes more than this."""
+    return int(((cv2.absdiff(plate, last) > 16).any(-1) & region).sum()) >= 24
+
+
+def _around(region: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns around everything painted in a window, with a margin, so that models see the surroundings."""
+    united = region.any(0)
+    height, width = united.shape
+    rows, columns = np.flatnonzero(united.any(1)), np.flatnonzero(united.any(0))
+    margin = max(16, height // 8)
+    return (
+        slice(max(0, rows[0] - margin), min(height, rows[-1] + 1 + margin)),
+        slice(max(0, columns[0] - margin), min(width, columns[-1] + 1 + margin)),
+    )
 
 
 def add_doubts(cover: np.ndarray, doubts: list[Doubt], spread: int) -> np.ndarray:

@@ -16,7 +16,7 @@ from m2m.clips import DatasetCard
 MOST_VIDEOS = 24
 """Clips shown as video; a page with hundreds of them would not open."""
 
-STAGES = ("decode", "detect", "inpaint", "verify", "recover", "compose", "encode")
+STAGES = ("decode", "look", "detect", "inpaint", "verify", "recover", "compose", "encode")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import itertools
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -21,6 +22,22 @@ def seen(boxes_by_value):
     return look
 
 
+def seen_anywhere(*planted):
+    """A detector that finds patches wherever they are in the picture it gets, as real ones do."""
+
+    def look(picture):
+        found = []
+        for patch, (x0, y0, x1, y1, score) in planted:
+            match = cv2.matchTemplate(picture, np.ascontiguousarray(patch), cv2.TM_SQDIFF)
+            if match.min() < 1:
+                y, x = np.unravel_index(match.argmin(), match.shape)
+                dx, dy = x - 15, y - 20  # the patch lies at (15, 20) of its frame
+                found.append((x0 + dx, y0 + dy, x1 + dx, y1 + dy, score))
+        return np.array(found, np.float32).reshape(-1, 5)
+
+    return look
+
+
 def numbered(n):
     frames = np.random.default_rng(0).integers(0, 256, (n, 60, 80, 3), dtype=np.uint8)
     frames[:, 0, 0, 0] = np.arange(n)
@@ -32,42 +49,60 @@ def verifier(look, kind="person", **changes):
     return Verifier({"f": look} if kind == "face" else {}, {"p": look} if kind == "person" else {}, params)
 
 
+def originals(made, frames, region):
+    return made.originals(frames, made.look(frames), region)
+
+
 def test_an_uncovered_person_is_a_doubt_and_a_covered_one_is_not():
     frames, region = numbered(6), np.zeros((6, 60, 80), bool)
     look = seen({3: [(*BOX, 0.9)]})
-    [doubt] = verifier(look).originals(frames, region)
+    [doubt] = originals(verifier(look), frames, region)
     assert (doubt.frame, doubt.kind, doubt.where, doubt.covered) == (3, "person", "original", 0.0)
     region[3, 10:50, 10:30] = True
-    assert verifier(look).originals(frames, region) == []
+    assert originals(verifier(look), frames, region) == []
 
 
 def test_a_face_must_be_covered_more_than_a_person():
     frames, region = numbered(6), np.zeros((6, 60, 80), bool)
     region[:, 10:36, 10:30] = True  # 65 % of the box
     look = seen({3: [(*BOX, 0.9)]})
-    assert verifier(look, "person").originals(frames, region) == []
-    assert len(verifier(look, "face").originals(frames, region)) == 1
+    assert originals(verifier(look, "person"), frames, region) == []
+    assert len(originals(verifier(look, "face"), frames, region)) == 1
 
 
 def test_one_weak_hit_is_noise_and_two_are_a_doubt():
     frames, region = numbered(9), np.zeros((9, 60, 80), bool)
-    assert verifier(seen({4: [(*BOX, 0.4)]})).originals(frames, region) == []
-    assert len(verifier(seen({4: [(*BOX, 0.4)], 6: [(*BOX, 0.35)]})).originals(frames, region)) == 2
+    assert originals(verifier(seen({4: [(*BOX, 0.4)]})), frames, region) == []
+    assert len(originals(verifier(seen({4: [(*BOX, 0.4)], 6: [(*BOX, 0.35)]})), frames, region)) == 2
     far = (50.0, 10.0, 70.0, 50.0)
-    assert verifier(seen({4: [(*BOX, 0.4)], 5: [(*far, 0.4)]})).originals(frames, region) == []
+    assert originals(verifier(seen({4: [(*BOX, 0.4)], 5: [(*far, 0.4)]})), frames, region) == []
 
 
 def test_somebody_left_on_the_painted_part_of_a_plate_is_a_doubt():
     frames, region = numbered(6), np.zeros((6, 60, 80), bool)
-    look = seen({2: [(*BOX, 0.6)]})
+    look = seen_anywhere((frames[2, 20:30, 15:25], (*BOX, 0.6)))
     assert verifier(look).plates(frames, region) == [], "nothing was painted: the original's check speaks"
     region[:, 10:50, 10:30] = True
     [doubt] = verifier(look).plates(frames, region)
-    assert doubt.where == "plate"
-    ramp = np.arange(60, dtype=np.uint8)[None, :, None, None]
-    frames[:, :, 1:] = ramp
-    assert verifier(look).plates(frames, region) == [], "a smooth fill holds nobody"
-    assert len(verifier(look).originals(frames, region & False)) == 1, "on the original even a blurred person counts"
+    assert (doubt.where, doubt.frame, doubt.box) == ("plate", 2, BOX)
+
+
+def test_a_smooth_fill_holds_nobody_but_a_blurred_original_may():
+    frames, region = numbered(6), np.ones((6, 60, 80), bool)
+    frames[:, :, 1:] = (
+        np.arange(60, dtype=np.uint8)[None, :, None, None] + np.arange(6, dtype=np.uint8)[:, None, None, None] * 20
+    )
+    look = seen({2: [(*BOX, 0.9)]})
+    assert verifier(look).plates(frames, region) == []
+    assert len(originals(verifier(look), frames, region & False)) == 1
+
+
+def test_a_still_plate_is_looked_at_once_and_a_moving_one_again():
+    counted = []
+    frames, region = numbered(9)[:1].repeat(9, 0), np.ones((9, 60, 80), bool)
+    frames[6:, 20:30, 20:30] = 255 - frames[6:, 20:30, 20:30]
+    verifier(lambda frame: counted.append(1) or np.zeros((0, 5), np.float32)).plates(frames, region)
+    assert len(counted) == 2
 
 
 @given(st.integers(1, 40), st.integers(1, 7))

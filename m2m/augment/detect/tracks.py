@@ -178,22 +178,26 @@ def _head_distance(track: Track, t: int, centre: np.ndarray, looks: Looks) -> fl
 
 
 def _without_doubles(tracks: list[Track]) -> list[Track]:
-    """Drops tracks that run inside a longer one: one person seen twice. Their evidence stays in the cover.
+    """Joins a track that runs inside a longer one to it: one person seen twice.
 
-    A pose is told from its neighbour's by its landmarks: with poses only a short track counts as a double.
+    A pose is told from its neighbour's by its landmarks: a track of poses is a double only when it is short.
     """
     kept: list[Track] = []
-    for track in sorted(tracks, key=lambda k: (-len(k.poses), -len(k.boxes))):
-        doubled = False
-        for other in kept:
-            common = [t for t in track.boxes if other.first <= t <= other.last]
-            short = not track.poses or len(track.boxes) < 0.34 * len(other.boxes)
-            if short and 2 * len(common) > len(track.boxes):
-                shares = [inside(track.boxes[t][None], other.box_at(t)[None])[0, 0] for t in common]
-                doubled |= float(np.median(shares)) > DOUBLE
-        if not doubled:
+    for track in sorted(tracks, key=lambda k: k.first - k.last):
+        owner = next((other for other in kept if _doubles(track, other)), None)
+        if owner is None:
             kept.append(track)
+        else:
+            owner.absorb(track)
     return kept
+
+
+def _doubles(track: Track, other: Track) -> bool:
+    """Whether a track runs inside a longer one."""
+    common = [t for t in track.boxes if other.first <= t <= other.last]
+    if 2 * len(common) <= len(track.boxes) or (track.poses and len(track.boxes) >= 0.34 * len(other.boxes)):
+        return False
+    return float(np.median([inside(track.boxes[t][None], other.box_at(t)[None])[0, 0] for t in common])) > DOUBLE
 
 
 def _stitch(tracks: list[Track], gap: int) -> list[Track]:

@@ -75,15 +75,15 @@ def test_nothing_is_borrowed_where_frames_do_not_belong_together():
     assert not magenta(plate.frames).any()
 
 
-def test_parallax_is_not_borrowed_from():
-    """The lower half is near and moves at another speed than the wall that the registration follows."""
-    far, near = panning(step=3), panning(step=7, seed=4)
-    truth = far.copy()
-    truth[:, 80:] = near[:, 80:]
+def test_what_moves_with_the_camera_is_not_filled_with_what_lies_beside_it():
+    """A panel that stays in the picture while the wall behind passes: registered frames agree on the floor beside it."""
+    truth = panning()
+    truth[:, 70:] = (150, 110, 80)
+    truth[:, 70:, 85:125] = (80, 160, 90)
     blob = np.zeros((LENGTH, HEIGHT, WIDTH), bool)
-    blob[:, 88:112, 90:120] = True
-    plate, base = TEMPORAL.fill(dressed(truth, blob), blob, blob), SPATIAL.fill(dressed(truth, blob), blob, blob)
-    assert psnr(plate.frames, truth, blob) > psnr(base.frames, truth, blob) - 0.5
+    blob[:, 84:110, 97:113] = True
+    plate = TEMPORAL.fill(dressed(truth, blob), blob, blob)
+    assert psnr(plate.frames, truth, blob) > 30
 
 
 def test_the_fill_of_a_still_camera_does_not_flicker_though_the_frames_are_noisy():
@@ -159,14 +159,33 @@ def test_two_samples_must_agree():
     assert make_inpainter(params).fill(frames, mask, mask).borrowed[1:-1].min() > 0.95
 
 
+def test_one_sample_is_not_enough():
+    mask = np.zeros((30, HEIGHT, WIDTH), bool)
+    mask[1:, 40:80, 90:120] = True
+    frames = np.repeat(wall(HEIGHT, WIDTH)[None], 30, axis=0)
+    assert make_inpainter(InpaintParams(guard_frames=0)).fill(frames, mask, mask).borrowed.max() < 0.05
+
+
 def test_the_guard_keeps_its_distance():
-    """A halo around the blob that no mask knows of is not copied if it is narrower than the guard."""
-    blob = walk(LENGTH, HEIGHT, WIDTH)
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))
-    halo = np.stack([cv2.dilate(b.astype(np.uint8), kernel).astype(bool) for b in blob])
-    plate = TEMPORAL.fill(dressed(still(), halo), blob, blob)
-    inner = np.stack([eroded(b, 2) for b in blob])
-    assert not (magenta(plate.frames) & inner).any()
+    """A halo that no mask knows of is all that is ever seen of some pixels: somebody stands and sways by 3 px."""
+    blob = np.zeros((LENGTH, HEIGHT, WIDTH), bool)
+    for t in range(LENGTH):
+        x = 90 if t // 10 % 2 else 93
+        blob[t, 30:90, x : x + 30] = True
+    halo = np.stack([cv2.dilate(b.astype(np.uint8), np.ones((9, 9), np.uint8)).astype(bool) for b in blob])
+    frames = dressed(still(), halo)
+    region = paint_region(frames, blob, RegionParams())
+    assert not (halo & ~region).any()
+    assert not magenta(TEMPORAL.fill(frames, region, blob).frames).any()
+
+
+def test_somebody_who_stands_and_is_missed_for_two_frames_is_not_copied_into_the_others():
+    """Those frames agree with each other and are the only ones that show these pixels."""
+    blob = walk(LENGTH, HEIGHT, WIDTH, step=0.0, begin=100)
+    cover = blob.copy()
+    cover[18:20] = False
+    plate = TEMPORAL.fill(dressed(still(), blob), cover, cover)
+    assert not magenta(plate.frames)[np.r_[0:18, 20:LENGTH]].any()
 
 
 def test_an_empty_region_and_a_full_one():
