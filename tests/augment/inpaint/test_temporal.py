@@ -76,7 +76,7 @@ def test_nothing_is_borrowed_where_frames_do_not_belong_together():
 
 
 def test_what_moves_with_the_camera_is_not_filled_with_what_lies_beside_it():
-    """A panel that stays in the picture while the wall behind passes: registered frames agree on the floor beside it."""
+    """A panel that stays in the picture while the wall passes: registered frames agree on the floor beside it."""
     truth = panning()
     truth[:, 70:] = (150, 110, 80)
     truth[:, 70:, 85:125] = (80, 160, 90)
@@ -117,7 +117,7 @@ def missed_rims(blob, pixels, frames):
     return mask
 
 
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=8)
 @given(st.integers(1, 5), st.sets(st.integers(0, LENGTH - 1), max_size=12), st.booleans(), st.integers(2, 6))
 def test_a_rim_that_the_mask_misses_is_not_painted_anywhere(pixels, frames, camera_pans, step):
     blob = walk(LENGTH, HEIGHT, WIDTH, step=step)
@@ -172,7 +172,9 @@ def test_the_guard_keeps_its_distance():
     for t in range(LENGTH):
         x = 90 if t // 10 % 2 else 93
         blob[t, 30:90, x : x + 30] = True
-    halo = np.stack([cv2.dilate(b.astype(np.uint8), np.ones((9, 9), np.uint8)).astype(bool) for b in blob])
+    halo = np.stack(
+        [cv2.distanceTransform((~b).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE) <= 5 for b in blob]
+    )
     frames = dressed(still(), halo)
     region = paint_region(frames, blob, RegionParams())
     assert not (halo & ~region).any()
