@@ -226,7 +226,7 @@ class Verifier:
 
 def _changed(plate: np.ndarray, last: np.ndarray, region: np.ndarray) -> bool:
     """Whether a painted region shows anything else than the last time; a face of 8 pixels changes more than this."""
-    return int(((cv2.absdiff(plate, last) > 16).any(-1) & region).sum()) >= 24
+    return bool(((cv2.absdiff(plate, last).max(-1) > 16) & region).sum() >= 24)
 
 
 def _around(region: np.ndarray) -> tuple[slice, slice]:

@@ -107,8 +107,8 @@ def _boxes(looks: Looks, t: int, known: np.ndarray, params: DetectParams) -> np.
     out = np.zeros_like(known)
     for box, crop in zip(looks.boxes[t], looks.box_crops[t], strict=True):
         whole, around = np.zeros_like(known), np.zeros_like(known)
-        fill_box(whole, box, 2)
-        fill_box(around, box, 4)
+        fill_box(whole, box, 1)
+        fill_box(around, box, 3)
         part = widen(unpack(crop, looks.width), params.dilate) & around
         explained = (part | known)[whole].mean() >= params.explained
         out |= part if explained else part | whole

