@@ -5,7 +5,8 @@
 Distances are between the drawn body's shoulders, elbows, wrists, hips, knees and ankles and the visible landmarks
 (visibility > 0.5), as a share of the person's extent (the longer side of the box of the visible landmarks). `all`
 counts every frame that has landmarks; `believed` leaves out the frames whose landmarks the recover stage took for no
-pose, and reads left and right as it did. Jitter is the mean second difference of the distance from the camera.
+pose, reads left and right as it did and has spikes replaced, so it flatters.
+Jitter is the mean second difference of the distance from the camera.
 """
 
 import argparse
