@@ -231,9 +231,9 @@ def _changed(plate: np.ndarray, last: np.ndarray, region: np.ndarray) -> bool:
 
 def _around(region: np.ndarray) -> tuple[slice, slice]:
     """Rows and columns around everything painted in a window, with a margin, so that models see the surroundings."""
-    united = region.any(0)
+    united = np.any(region, axis=0)
     height, width = united.shape
-    rows, columns = np.flatnonzero(united.any(1)), np.flatnonzero(united.any(0))
+    rows, columns = np.flatnonzero(np.any(united, axis=1)), np.flatnonzero(np.any(united, axis=0))
     margin = max(16, height // 8)
     return (
         slice(max(0, rows[0] - margin), min(height, rows[-1] + 1 + margin)),

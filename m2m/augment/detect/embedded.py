@@ -64,7 +64,7 @@ def _is_face(track: Track) -> bool:
 
 
 def _segmented_person(box: np.ndarray, track: Track, t: int, looks: Looks) -> np.ndarray:
-    """The mask of somebody without a pose: segmentation in the box, or the box where there is none.
+    """The mask of somebody without a pose: segmentation in the box, or the box where nothing explains it.
 
     Of a face the whole connected piece of segmentation around it is taken: hair, neck and shoulders belong to it.
     """
@@ -80,4 +80,5 @@ def _segmented_person(box: np.ndarray, track: Track, t: int, looks: Looks) -> np
         piece = labels == np.bincount(under).argmax() if len(under) else whole
         return piece | whole
     part = person & whole
-    return part if part.sum() >= 0.2 * whole.sum() else whole
+    explained = (part | (others & whole)).sum() >= 0.2 * whole.sum()
+    return part if explained and part.any() else whole

@@ -11,7 +11,8 @@ class ShotDetector:
 
     PySceneDetect's content score (mean change of hue, saturation and brightness) is compared with its own recent level,
     as its AdaptiveDetector does with a look ahead: a whip pan changes much in every frame, a cut in one. Frames that
-    repeat their predecessor say nothing about the level: after a freeze the jump is motion made up for.
+    repeat their predecessor say nothing about the level: after a freeze the jump is motion made up for. A shot shorter
+    than two frames is not told from its neighbours.
 
     Args:
         threshold: Least score of a cut, PySceneDetect's default.
@@ -37,8 +38,9 @@ class ShotDetector:
         self._content.process_frame(self._frames, np.ascontiguousarray(frame[..., ::-1]))
         score = float(self._content._frame_score or 0.0)
         self._frames += 1
-        level = max(1.0, sum(self._recent) / len(self._recent)) if self._recent else 1.0
-        if score >= self._threshold and score >= self._ratio * level:
+        # Without a level nothing is a cut: a clip that begins in a whip pan would fall to pieces.
+        level = sum(self._recent) / len(self._recent) if self._recent else score
+        if score >= max(self._threshold, self._ratio * level):
             self._recent.clear()
             return True
         if score > self.REPEATED:

@@ -13,6 +13,7 @@ from m2m.augment.detect.params import DetectParams
 SAME_BOX = 0.3
 PART_OF = 0.6
 DOUBLE = 0.5
+MAX_OVERLAP = 10
 FACE_POINTS = slice(0, 11)
 REACH = 6
 """Frames within which a box goes on with a track."""
@@ -178,10 +179,7 @@ def _head_distance(track: Track, t: int, centre: np.ndarray, looks: Looks) -> fl
 
 
 def _without_doubles(tracks: list[Track]) -> list[Track]:
-    """Joins a track that runs inside a longer one to it: one person seen twice.
-
-    A pose is told from its neighbour's by its landmarks: a track of poses is a double only when it is short.
-    """
+    """Joins a track that runs inside a longer one to it: one person seen twice."""
     kept: list[Track] = []
     for track in sorted(tracks, key=lambda k: k.first - k.last):
         owner = next((other for other in kept if _doubles(track, other)), None)
@@ -193,21 +191,27 @@ def _without_doubles(tracks: list[Track]) -> list[Track]:
 
 
 def _doubles(track: Track, other: Track) -> bool:
-    """Whether a track runs inside a longer one."""
+    """Whether a track runs inside a longer one. Two long tracks with poses of their own are two people."""
     common = [t for t in track.boxes if other.first <= t <= other.last]
-    if 2 * len(common) <= len(track.boxes) or (track.poses and len(track.boxes) >= 0.34 * len(other.boxes)):
+    if 2 * len(common) <= len(track.boxes):
+        return False
+    together = len(track.poses.keys() & other.poses.keys())
+    if together > 0.2 * len(track.boxes) and len(track.boxes) >= 0.34 * len(other.boxes):
         return False
     return float(np.median([inside(track.boxes[t][None], other.box_at(t)[None])[0, 0] for t in common])) > DOUBLE
 
 
 def _stitch(tracks: list[Track], gap: int) -> list[Track]:
-    """Joins a track's end to another's start over at most `gap` frames, by where the boxes are."""
+    """Joins a track's end to another's start over at most `gap` frames, or a short overlap, by where the boxes are."""
     tracks = sorted(tracks, key=lambda k: (k.first, k.last))
     scores = np.zeros((len(tracks), len(tracks)))
     for i, a in enumerate(tracks):
         for j, b in enumerate(tracks):
             if 0 < b.first - a.last <= gap:
                 scores[i, j] = continuation(a.boxes[a.last], b.boxes[b.first], b.first - a.last)
+            elif i < j and a.first < b.first and a.last < b.last and 0 <= a.last - b.first < MAX_OVERLAP:
+                apart = len(a.poses.keys() & b.poses.keys()) >= 3  # two poses at once: two people
+                scores[i, j] = 0 if apart else iou(a.box_at(b.first)[None], b.boxes[b.first][None])[0, 0]
     followed = dict(assign(scores, 0.2))
     heads = {i: i for i in range(len(tracks))}
     for i in range(len(tracks)):  # in order of time: a head is final before its followers ask for it
