@@ -56,7 +56,7 @@ def labelled(people: list[FramePeople], label: dict[str, Any]) -> dict[str, list
 
 
 def schoolgirls(people: list[FramePeople]) -> str:
-    """Recall and precision of the cover, and each girl's mask, against the true masks (palette ids; grey is no mask)."""
+    """Recall and precision of the cover, and each girl's mask, against the true masks (palette ids)."""
     from PIL import Image
 
     folder = shared() / "fixtures" / "schoolgirls_masks"
@@ -111,7 +111,7 @@ def main() -> None:
     labels = json.loads((shared() / "fixtures" / "people" / "labels.json").read_text())
     detector = make_detector(DetectParams())
     print(
-        f"{'clip':26s} {'people':>7s} {'small':>7s} {'faces':>7s} {'area':>6s} {'confirmed':>9s} {'ids':>3s} {'ms':>5s} load"
+        f"{'clip':26s} {'people':>7s} {'small':>7s} {'faces':>7s} {'area':>6s} {'confirmed':>9s} {'ids':>3s} {'ms':>5s}  load"
     )
     for name in (n for n in names() if args.clip in n):
         frames = np.stack(list(frames_of(name)))

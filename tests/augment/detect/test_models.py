@@ -120,11 +120,13 @@ def test_the_landmarks_of_the_girls_lie_on_them(shared, girls):
     poses = [landmarker.look(girls[0], c, 0.9) for c in PoseDetector(2).crops(girls[0], 0.5, (1, 2, 3))]
     poses = [p for p in poses if p is not None]
     assert len(poses) >= 3
+    hits = []
     for pose in poses:
         mask = unpack(pose.mask, SIZE[0])
         assert (ids[mask] > 0).mean() > 0.85
         torso = pose.landmarks.image[[11, 12, 23, 24]].round().astype(int)
-        assert (ids[torso[:, 1].clip(0, 239), torso[:, 0].clip(0, 431)] > 0).sum() >= 3
+        hits += list(ids[torso[:, 1].clip(0, 239), torso[:, 0].clip(0, 431)] > 0)
+    assert np.mean(hits) > 0.75
 
 
 def test_a_crop_maps_its_corners():
