@@ -181,7 +181,7 @@ class Verifier:
         """
         if not region.any():
             return []
-        times = []
+        times: list[int] = []
         for t in self._times(len(frames)):
             if region[t].any() and (not times or _changed(frames[t], frames[times[-1]], region[t])):
                 times.append(t)
