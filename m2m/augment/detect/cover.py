@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 
 from m2m.augment.detect.blazepose import unpack
-from m2m.augment.detect.boxes import fill_box
+from m2m.augment.detect.boxes import fill_box, iou
 from m2m.augment.detect.faces import head_box
-from m2m.augment.detect.looks import Looks
+from m2m.augment.detect.looks import Looks, pose_box
 from m2m.augment.detect.params import DetectParams
 from m2m.augment.people import Landmarks
 
@@ -22,6 +22,7 @@ LIMBS = (
 """Pairs of BlazePose landmarks and the width of the limb between them, in lengths of the torso."""
 PRESENT = 0.3
 LINES = 240
+SPANNED = 0.7
 
 
 def widen(mask: np.ndarray, diameter: int) -> np.ndarray:
@@ -103,13 +104,18 @@ def _heads(looks: Looks, t: int) -> np.ndarray:
 
 
 def _boxes(looks: Looks, t: int, known: np.ndarray, params: DetectParams) -> np.ndarray:
-    """What SSDLite adds: the segmented part of a box, or the whole box where segmentation does not explain it."""
+    """What SSDLite adds: the segmented part of a box, or the whole box where nothing explains it.
+
+    Segmentation explains a box that it fills by half; a pose one that its own mask spans: spread limbs fill little.
+    """
     out = np.zeros_like(known)
-    for box, crop in zip(looks.boxes[t], looks.box_crops[t], strict=True):
+    poses = np.array([pose_box(p, looks.width) for p in looks.poses[t].values()], np.float32).reshape(-1, 4)
+    spanned = [bool((row >= SPANNED).any()) for row in iou(looks.boxes[t], poses)]
+    for box, crop, posed in zip(looks.boxes[t], looks.box_crops[t], spanned, strict=True):
         whole, around = np.zeros_like(known), np.zeros_like(known)
         fill_box(whole, box, 1)
         fill_box(around, box, 3)
         part = widen(unpack(crop, looks.width), params.dilate) & around
-        explained = (part | known)[whole].mean() >= params.explained
+        explained = posed or (part | known)[whole].mean() >= params.explained
         out |= part if explained else part | whole
     return out

@@ -13,6 +13,7 @@ from m2m.augment.detect.params import DetectParams
 SAME_BOX = 0.3
 PART_OF = 0.6
 DOUBLE = 0.5
+SAME_MASK = 0.7
 MAX_OVERLAP = 10
 FACE_POINTS = slice(0, 11)
 REACH = 6
@@ -58,9 +59,10 @@ class Track:
         return np.array([np.interp(t, times, stack[:, k]) for k in range(4)], np.float32)
 
     def absorb(self, other: "Track") -> None:
-        """Takes over another track's sightings."""
+        """Takes over another track's sightings; a pose knows the person's extent better than a box."""
         for t, box in other.boxes.items():
-            self.boxes.setdefault(t, box)
+            if t not in self.boxes or (t in other.poses and t not in self.poses):
+                self.boxes[t] = box
             self.scores[t] = max(other.scores[t], self.scores.get(t, 0.0))
         for t, pose in other.poses.items():
             self.poses.setdefault(t, pose)
@@ -97,7 +99,7 @@ def build_tracks(looks: Looks, params: DetectParams) -> list[Track]:
         _add_boxes(tracks, t, looks.boxes[t], params)
     for t in sorted(looks.faces):
         _add_faces(tracks, t, looks)
-    tracks = _without_doubles([track for track in tracks if len(track.boxes) > 1 or len(looks) == 1])
+    tracks = _without_doubles([track for track in tracks if len(track.boxes) > 1 or len(looks) == 1], looks)
     tracks = _stitch(tracks, params.gap)
     for track in tracks:
         _add_selfie(track, looks)
@@ -178,11 +180,11 @@ def _head_distance(track: Track, t: int, centre: np.ndarray, looks: Looks) -> fl
     return float(np.hypot(dx, dy))
 
 
-def _without_doubles(tracks: list[Track]) -> list[Track]:
+def _without_doubles(tracks: list[Track], looks: Looks) -> list[Track]:
     """Joins a track that runs inside a longer one to it: one person seen twice."""
     kept: list[Track] = []
     for track in sorted(tracks, key=lambda k: k.first - k.last):
-        owner = next((other for other in kept if _doubles(track, other)), None)
+        owner = next((other for other in kept if _doubles(track, other, looks)), None)
         if owner is None:
             kept.append(track)
         else:
@@ -190,14 +192,17 @@ def _without_doubles(tracks: list[Track]) -> list[Track]:
     return kept
 
 
-def _doubles(track: Track, other: Track) -> bool:
-    """Whether a track runs inside a longer one. Two long tracks with poses of their own are two people."""
+def _doubles(track: Track, other: Track, looks: Looks) -> bool:
+    """Whether a track runs inside a longer one. Two long tracks with poses of their own are two people, unless the
+    masks of the poses coincide.
+    """
     common = [t for t in track.boxes if other.first <= t <= other.last]
     if 2 * len(common) <= len(track.boxes):
         return False
-    together = len(track.poses.keys() & other.poses.keys())
-    if together > 0.2 * len(track.boxes) and len(track.boxes) >= 0.34 * len(other.boxes):
-        return False
+    together = sorted(track.poses.keys() & other.poses.keys())
+    if len(together) > 0.2 * len(track.boxes) and len(track.boxes) >= 0.34 * len(other.boxes):
+        masks = [(looks.pose_mask(t, track.poses[t]), looks.pose_mask(t, other.poses[t])) for t in together]
+        return float(np.median([(a & b).sum() / max(min(a.sum(), b.sum()), 1) for a, b in masks])) > SAME_MASK
     return float(np.median([inside(track.boxes[t][None], other.box_at(t)[None])[0, 0] for t in common])) > DOUBLE
 
 
