@@ -49,19 +49,19 @@ def dataset(out: Path) -> dict[str, bytes]:
 def test_every_clip_is_accounted_for(run):
     out, summary = run
     rows = {c.clip_id: c for c in read_manifest(out / "clips.parquet")}
-    assert len(rows) == 3 and summary.released == 2 and list(summary.quarantined) == ["walk_broken"]
+    assert len(rows) == 3 and summary.released == 2 and list(summary.quarantined) == ["walk__broken"]
     for name, clip in rows.items():
-        if name == "walk_broken":
+        if name == "walk__broken":
             assert (clip.status, clip.reason, clip.path) == ("quarantined", "unreadable", "")
         else:
-            assert (clip.status, clip.width, clip.height, clip.label) == ("ok", 432, 240, name.split("_")[0])
+            assert (clip.status, clip.width, clip.height, clip.label) == ("ok", 432, 240, name.split("__")[0])
             assert video.probe(out / clip.path).fps == 24
 
 
 def test_clips_have_the_frames_of_their_sources_and_nothing_else(run, drawn):
     out, _ = run
     for name, clip in drawn.items():
-        info = video.probe(next((out / "videos").glob(f"{name}*.mp4")), count=True)
+        info = video.probe(next((out / "videos").glob(f"{name}__*.mp4")), count=True)
         assert (info.n_frames, info.fps, info.has_audio) == (len(clip.frames), clip.fps, False)
 
 
@@ -69,7 +69,7 @@ def test_nobody_of_the_truth_is_left_on_the_plates(run, drawn):
     """No pixel that the person changed keeps the person's colour, but for a rim."""
     out, _ = run
     for name, clip in drawn.items():
-        plates = np.stack([f.image for f in video.read(next((out / "plates").glob(f"{name}*.mkv")))])
+        plates = np.stack([f.image for f in video.read(next((out / "plates").glob(f"{name}__*.mkv")))])
         person = clip.masks & (np.abs(clip.frames.astype(int) - clip.plates).max(-1) > 60)
         kept = person & (np.abs(plates.astype(int) - clip.frames).max(-1) < 12)
         assert kept.sum() <= 0.01 * person.sum()
@@ -78,7 +78,7 @@ def test_nobody_of_the_truth_is_left_on_the_plates(run, drawn):
 def test_bodies_follow_the_truth(run, drawn):
     out, _ = run
     for name, clip in drawn.items():
-        bodies = np.load(next((out / "bodies").glob(f"{name}*.npz")))
+        bodies = np.load(next((out / "bodies").glob(f"{name}__*.npz")))
         assert len(set(bodies["frame"].tolist())) >= 0.9 * len(clip.frames)
         assert len(set(bodies["track"].tolist())) == 1
 
@@ -88,7 +88,7 @@ def test_the_report_stands_alone_and_says_what_was_refused(run):
     page = (out / "report.html").read_text()
     assert page.count("data:video/mp4;base64,") == 2
     assert not re.search(r"(src|href)=.https?:", page), "nothing is fetched"
-    assert "walk_broken" in page and "unreadable" in page
+    assert "walk__broken" in page and "unreadable" in page
     assert "De-identified, not anonymous" in page and "demonstration" in page
 
 

@@ -10,7 +10,8 @@ class DetectParams:
     Attributes:
         backend: `embedded`, the models that ship inside Python wheels.
         threads: Threads of each model; bytes are the same for any number of worker processes, not for any value here.
-        tile_stride: Every how many frames the pose detector searches the whole frame and its tiles.
+        search_stride: Every how many frames the pose detector searches the whole frame and big tiles.
+        tile_stride: Every how many frames it searches small tiles as well.
         box_stride: Every how many frames SSDLite and the face detector look.
         pose_birth: Landmark score that starts a pose track.
         pose_keep: Landmark score that keeps one.
@@ -28,7 +29,8 @@ class DetectParams:
 
     backend: str = "embedded"
     threads: int = 2
-    tile_stride: int = 3
+    search_stride: int = 3
+    tile_stride: int = 9
     box_stride: int = 3
     pose_birth: float = 0.9
     pose_keep: float = 0.5
@@ -46,7 +48,7 @@ class DetectParams:
     def __post_init__(self) -> None:
         if self.backend != "embedded":
             raise ValueError(f"backend is embedded, not {self.backend!r}")
-        for name in ("threads", "tile_stride", "box_stride", "dilate", "gap", "nearby"):
+        for name in ("threads", "search_stride", "tile_stride", "box_stride", "dilate", "gap", "nearby"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         if self.hold < 0:

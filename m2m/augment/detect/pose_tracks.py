@@ -61,11 +61,15 @@ class PoseTracker:
 
     def _places(self, frame: np.ndarray, t: int, boxes: np.ndarray | None, tracked: bool) -> list[Crop]:
         """Where somebody new may be."""
-        crops = []
-        if t % self._params.tile_stride == 0:
-            crops = self._detector.crops(frame, DETECTOR_SCORE, (1, 2, 3))
+        p = self._params
+        levels: tuple[int, ...] = ()
+        if t % p.tile_stride == 0:
+            levels = (1, 2, 3)
+        elif t % p.search_stride == 0:
+            levels = (1, 2)
         elif not tracked:
-            crops = self._detector.crops(frame, DETECTOR_SCORE, (1,))
+            levels = (1,)
+        crops = self._detector.crops(frame, DETECTOR_SCORE, levels) if levels else []
         return crops + [Crop.of_box(b) for b in (boxes if boxes is not None else ())]
 
     @staticmethod

@@ -176,8 +176,9 @@ def _local_mean(values: np.ndarray, known: np.ndarray, size: int) -> np.ndarray:
 
 def _spread_error(image: np.ndarray, known: np.ndarray, size: int) -> np.ndarray:
     """What a smooth fill would be wrong by, squared: the variance of the surroundings."""
-    values = image.astype(np.float32)
-    channels = cv2.split(values)
+    if not known.any():
+        return np.full(known.shape, np.inf, np.float32)
+    channels = cv2.split(image.astype(np.float32))
     squares = [_local_mean(c**2, known, size) - _local_mean(c, known, size) ** 2 for c in channels]
     return np.mean(squares, axis=0)
 
