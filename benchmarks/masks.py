@@ -110,9 +110,7 @@ def main() -> None:
     args = parser.parse_args()
     labels = json.loads((shared() / "fixtures" / "people" / "labels.json").read_text())
     detector = make_detector(DetectParams())
-    print(
-        f"{'clip':26s} {'people':>7s} {'small':>7s} {'faces':>7s} {'area':>6s} {'confirmed':>9s} {'ids':>3s} {'ms':>5s}  load"
-    )
+    print("clip                        people   small   faces   area confirmed ids    ms  load")
     for name in (n for n in names() if args.clip in n):
         frames = np.stack(list(frames_of(name)))
         begin = time.perf_counter()
@@ -124,8 +122,8 @@ def main() -> None:
         ids = {p.track for f in people for p in f.confirmed}
         area = float(np.mean([p.cover.mean() for p in people]))
         confirmed = sum(bool(p.confirmed) for p in people)
-        print(f"{name[:26]:26s} {counts[0]:>7s} {counts[1]:>7s} {counts[2]:>7s} {area:6.3f} {confirmed:4d}/{len(people):4d} "
-              f"{len(ids):3d} {ms:5.0f} {os.getloadavg()[0]:.1f}", flush=True)  # fmt: skip
+        print(f"{name[:26]:26s} {counts[0]:>7s} {counts[1]:>7s} {counts[2]:>7s} {area:6.3f} "
+              f"{confirmed:4d}/{len(people):4d} {len(ids):3d} {ms:5.0f} {os.getloadavg()[0]:.1f}", flush=True)  # fmt: skip
         if args.verbose:
             for kind, found in bad.items():
                 for share, index, box in found:
