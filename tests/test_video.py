@@ -9,12 +9,12 @@ from fractions import Fraction
 import cv2
 import numpy as np
 import pytest
-from conftest import moving_blocks
 from hypothesis import given
 from hypothesis import strategies as st
 
 from m2m.errors import InfrastructureError, QuarantineError
 from m2m.video import VideoParams, Writer, probe, read, resize
+from tests.conftest import moving_blocks
 
 # Decoded counts; the container of the first two announces one frame more.
 REAL = {

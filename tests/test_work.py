@@ -5,10 +5,10 @@ import os
 import threading
 
 import pytest
-from toys import broken_factory, content, dying_factory, factory, items
 
 from m2m.errors import InfrastructureError, InputError
 from m2m.work import locked, run
+from tests.toys import broken_factory, content, dying_factory, factory, items
 
 
 @pytest.fixture

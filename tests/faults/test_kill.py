@@ -11,14 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import toys
-from toys import content, factory, items
 
 from m2m.errors import InfrastructureError, InputError
 from m2m.files import write_atomic
 from m2m.records import load
 from m2m.video import VideoParams, Writer
 from m2m.work import locked, run
+from tests import toys
+from tests.toys import content, factory, items
 
 PAYLOADS = [f"a:{i}" for i in range(8)]
 

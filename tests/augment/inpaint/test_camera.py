@@ -3,9 +3,9 @@
 import cv2
 import numpy as np
 import pytest
-from scenes import dressed, walk, wall
 
 from m2m.augment.inpaint.motion import is_still, register
+from tests.augment.inpaint.scenes import dressed, walk, wall
 
 HEIGHT, WIDTH = 120, 216
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scenes import wall
 
 from m2m.augment.inpaint.region import RegionParams, paint_region, rounded
+from tests.augment.inpaint.scenes import wall
 
 HEIGHT, WIDTH = 120, 216
 

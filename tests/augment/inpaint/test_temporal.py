@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scenes import dressed, magenta, psnr, walk, wall
 
 from m2m.augment.inpaint import InpaintParams, make_inpainter
 from m2m.augment.inpaint.region import RegionParams, paint_region
+from tests.augment.inpaint.scenes import dressed, magenta, psnr, walk, wall
 
 HEIGHT, WIDTH, LENGTH = 120, 216, 40
 TEMPORAL, SPATIAL = make_inpainter(InpaintParams()), make_inpainter(InpaintParams(backend="navier-stokes"))

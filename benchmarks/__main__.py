@@ -1,0 +1,23 @@
+"""`python -m benchmarks [NAME ...]`: all of them, or those named."""
+
+import runpy
+import sys
+
+ALL = ("speed", "render", "masks", "coverage", "plates", "bodies")
+"""In order of time; `kill` and `memory` take longer and are run by name."""
+
+
+def main() -> None:
+    """Runs the benchmarks one after the other."""
+    named = sys.argv[1:]
+    unknown = set(named) - {*ALL, "kill", "memory"}
+    if unknown:
+        sys.exit(f"unknown benchmark: {', '.join(sorted(unknown))}; known: {', '.join((*ALL, 'kill', 'memory'))}")
+    for name in named or ALL:
+        print(f"== {name}", flush=True)
+        sys.argv = [f"benchmarks/{name}.py"]
+        runpy.run_module(f"benchmarks.{name}", run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()
