@@ -122,8 +122,9 @@ def main() -> None:
         ids = {p.track for f in people for p in f.confirmed}
         area = float(np.mean([p.cover.mean() for p in people]))
         confirmed = sum(bool(p.confirmed) for p in people)
-        print(f"{name[:26]:26s} {counts[0]:>7s} {counts[1]:>7s} {counts[2]:>7s} {area:6.3f} "
-              f"{confirmed:4d}/{len(people):4d} {len(ids):3d} {ms:5.0f} {os.getloadavg()[0]:5.1f}", flush=True)  # fmt: skip
+        load = os.getloadavg()[0]
+        print(f"{name[:26]:26s} {counts[0]:>7s} {counts[1]:>7s} {counts[2]:>7s} {area:6.3f} {confirmed:4d}/"
+              f"{len(people):4d} {len(ids):3d} {ms:5.0f} {load:5.1f}", flush=True)  # fmt: skip
         if args.verbose:
             for kind, found in bad.items():
                 for share, index, box in found:

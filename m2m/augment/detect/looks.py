@@ -121,6 +121,6 @@ class Observer:
         out = []
         for box in boxes:
             x0, y0, x1, y1 = (float(v) for v in box[:4])
-            centre, size = ((x0 + x1) / 2, (y0 + y1) / 2), 1.25 * max(x1 - x0, y1 - y0)
+            centre, size = ((x0 + x1) / 2, (y0 + y1) / 2), max(1.25 * max(x1 - x0, y1 - y0), 4.0)
             out.append(pack(self._selfie.crop(frame, centre, size) > self.BOX_CROP_SCORE))
         return out
