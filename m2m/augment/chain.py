@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 
@@ -230,12 +230,14 @@ class Chain:
         variant = self.params.compose.variant
         if variant in NOT_PRIVATE:
             return Plate(frames, cover & False, np.zeros(len(frames), np.float32)), nothing
-        region = self._region(frames, cover, tally)
+        # Where nobody is confirmed there is no pose to hide, and a hull would only cost background.
+        somebody = any(p.confirmed for p in people)
+        region = self._region(frames, cover, somebody, tally)
         with tally.timed("verify"):
             doubts = self.models.verifier.originals(frames, seen, region)
         if doubts:
             cover = add_doubts(cover, doubts, self.params.verify.spread)
-            region = self._region(frames, cover, tally)
+            region = self._region(frames, cover, somebody, tally)
         if variant not in PAINTED:
             self._count(doubts, tally)
             return Plate(frames, region, np.zeros(len(frames), np.float32)), nothing
@@ -243,7 +245,7 @@ class Chain:
         self._count(doubts + left, tally)
         if left:
             cover = add_doubts(cover, left, self.params.verify.spread)
-            plate, left = self._fill(frames, self._region(frames, cover, tally), cover, tally)
+            plate, left = self._fill(frames, self._region(frames, cover, somebody, tally), cover, tally)
         left = [d for d in left if window.start <= d.frame < window.stop]
         if left and self.params.verify.on_doubt == "quarantine":
             counts = Counter(f"{d.kind} by {d.source}" for d in left)
@@ -259,12 +261,13 @@ class Chain:
         tally.doubts.update(f"{d.where}/{d.kind}/{d.source}" for d in doubts)
         tally.remasked += bool(doubts)
 
-    def _region(self, frames: np.ndarray, cover: np.ndarray, tally: Tally) -> np.ndarray:
+    def _region(self, frames: np.ndarray, cover: np.ndarray, somebody: bool, tally: Tally) -> np.ndarray:
         """What is painted out: the plate's region, or the cover itself for the classical variants."""
         if self.params.compose.variant not in PAINTED:
             return cover
         with tally.timed("inpaint"):
-            return paint_region(frames, cover, self.params.region)
+            params = self.params.region if somebody else replace(self.params.region, outline="dilate")
+            return paint_region(frames, cover, params)
 
     def _fill(
         self, frames: np.ndarray, region: np.ndarray, cover: np.ndarray, tally: Tally
