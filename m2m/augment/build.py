@@ -38,8 +38,8 @@ def make_chain(params: AugmentParams) -> Chain:
 
 
 MEDIAPIPE = (0.6, 0.8)
-"""Scores of mediapipe's face detector that are worth the verifier's `low` and `alarm`: it finds faces in smeared fills and
-in wheels at .6, where CenterFace is silent at .3."""
+"""Scores of mediapipe's face detector that are worth the verifier's `low` and `alarm`: it finds faces in smeared fills
+and in wheels at .6, where CenterFace is silent at .3."""
 
 
 def make_verifier(params: AugmentParams) -> Verifier:
