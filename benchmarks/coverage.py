@@ -3,8 +3,8 @@
     python -m benchmarks.coverage [--out FOLDER] [--workers 2] [--write]
 
 Runs `m2m augment` on the clips and asks of every released one: of which labelled people is less than 30 % of the box
-painted out, of which faces less than 70 %? Painted out is what differs from the source on the lossless plate, so a pixel
-that was filled with its own colour counts against us. `--write` stores the figures that the report quotes.
+painted out, of which faces less than 70 %? Painted out is what differs from the source on the lossless plate, so a
+pixel that was filled with its own colour counts against us. `--write` stores the figures that the report quotes.
 """
 
 import argparse

@@ -86,7 +86,7 @@ def _augment(args: argparse.Namespace) -> int:
         resume=args.resume,
         with_originals=args.with_originals,
     )
-    print(summary)
+    _say(str(summary))
     return int(Exit.QUARANTINED if summary.quarantined else Exit.DONE)
 
 
@@ -94,7 +94,7 @@ def _release(args: argparse.Namespace) -> int:
     from m2m.release import release
 
     card = release(args.dataset, args.output, args.key)
-    print(f"{card.clips} clips released to {args.output}, data set {card.hash[:12]}")
+    _say(f"{card.clips} clips released to {args.output}, data set {card.hash[:12]}")
     return int(Exit.DONE)
 
 
@@ -102,8 +102,16 @@ def _studio(args: argparse.Namespace) -> int:
     from m2m.studio import draw_dataset
 
     clips = draw_dataset(args.output, args.classes, args.clips, args.seed, seconds=args.seconds)
-    print(f"{len(clips)} clips drawn in {args.output}")
+    _say(f"{len(clips)} clips drawn in {args.output}")
     return int(Exit.DONE)
+
+
+def _say(text: str) -> None:
+    """Prints a result; a reader that went away (`m2m ... | head`) changes no exit code."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 COMMANDS = {"augment": _augment, "release": _release, "studio": _studio}
@@ -136,10 +144,6 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("m2m: stopped; finished clips are kept, the same command goes on from here", file=sys.stderr)
         return 128 + (stopped_by[0] if stopped_by else signal.SIGINT)
-    except BrokenPipeError:
-        # The reader of our output went away (`m2m ... | head`): not an error of ours, and nothing more can be said.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return int(Exit.DONE)
 
 
 if __name__ == "__main__":

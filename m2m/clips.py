@@ -333,6 +333,8 @@ def _check(clips: Sequence[Clip], path: Path) -> None:
     if twice:
         raise InputError(f"{path}: the clip id {twice[0]!r} is there twice")
     for clip in clips:
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", clip.clip_id):
+            raise InputError(f"{path}: the clip id {clip.clip_id!r} is not safe as a file name")
         if clip.status not in ("ok", "quarantined"):
             raise InputError(f"{path}: the status of {clip.clip_id!r} is {clip.status!r}, not ok or quarantined")
 

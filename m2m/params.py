@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import yaml
 
 from m2m.augment.body import BodyParams
-from m2m.augment.compose import ComposeParams
+from m2m.augment.compose import PAINTED, ComposeParams
 from m2m.augment.detect import DetectParams
 from m2m.augment.inpaint import InpaintParams
 from m2m.augment.inpaint.region import RegionParams
@@ -67,6 +67,8 @@ class AugmentParams:
         unknown = set(self.keep) - {"people", "plates", "bodies"}
         if unknown:
             raise ValueError(f"keep is any of people, plates, bodies, not {', '.join(sorted(unknown))}")
+        if "plates" in self.keep and self.compose.variant not in PAINTED:
+            raise ValueError(f"the variant {self.compose.variant} has no plates to keep")
 
     @property
     def pixels(self) -> tuple[int, int] | None:
@@ -177,6 +179,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return values or {}
 
 
+def _section(path: Path) -> dict[str, Any]:
+    section = read_yaml(path).get("augment") or {}
+    if not isinstance(section, dict):
+        raise InputError(f"{path}: augment must be a mapping, not {type(section).__name__}")
+    return section
+
+
 def find_profile(name: str) -> Path:
     """The file of a profile: a path, or a name shipped with the project.
 
@@ -210,11 +219,11 @@ def load(
     values: dict[str, Any] = {}
     names = []
     if params is not None:
-        values = read_yaml(params).get("augment", {})
+        values = _section(params)
         names.append(str(params))
     if profile is not None:
         path = find_profile(profile)
-        values = merge(values, read_yaml(path).get("augment", {}))
+        values = merge(values, _section(path))
         names.append(str(path))
     values = merge(values, overrides or {})
     return build(AugmentParams, values, " + ".join(names) or "parameters")

@@ -12,9 +12,11 @@ import secrets
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from m2m.clips import DatasetCard, data_hash, read_card, read_manifest, write_card, write_manifest
 from m2m.errors import InputError
+from m2m.files import DISK_ERRORS, disk_error
 
 KEY_BYTES = 32
 
@@ -47,7 +49,7 @@ def keyed(key: bytes, *parts: str) -> str:
 
 
 def release(dataset: Path, out: Path, key_file: Path | None = None) -> DatasetCard:
-    """Writes the releasable copy of an augmented data set.
+    """Writes the releasable copy of an augmented data set. Labels and splits are published as they are.
 
     Args:
         dataset: A working data set.
@@ -64,7 +66,10 @@ def release(dataset: Path, out: Path, key_file: Path | None = None) -> DatasetCa
     card = read_card(dataset)
     if not card.private:
         raise InputError(f"{dataset} holds the variant {card.variant}, which shows the original people: not released")
-    clips = [c for c in read_manifest(dataset / "clips.parquet") if c.status == "ok"]
+    rows = read_manifest(dataset / "clips.parquet")
+    if data_hash(rows) != card.hash:
+        raise InputError(f"manifest and card of {dataset} do not belong together", "run m2m augment again, to the end")
+    clips = [c for c in rows if c.status == "ok"]
     if not clips:
         raise InputError(f"{dataset} has no clip that may be released")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -78,7 +83,10 @@ def release(dataset: Path, out: Path, key_file: Path | None = None) -> DatasetCa
         for clip in clips:
             name = keyed(key, "clip", clip.clip_id, clip.sha256)
             path = f"videos/{name}.mp4"
-            digest = _copy(dataset / clip.path, building / path)
+            source = dataset / clip.path
+            if not source.resolve().is_relative_to(dataset.resolve()):
+                raise InputError(f"the manifest of {dataset} names {clip.path}, which lies outside of it")
+            digest = _copy(source, building / path)
             if digest != clip.sha256:
                 raise InputError(
                     f"{dataset / clip.path} has other bytes than the manifest says", "run m2m augment again"
@@ -88,17 +96,31 @@ def release(dataset: Path, out: Path, key_file: Path | None = None) -> DatasetCa
         write_manifest(released, building / "clips.parquet")
         parent = keyed(key, "parent", card.hash)
         public = replace(
-            card, name="released", parent=parent, quarantined=0, clips=len(released), hash=data_hash(released)
+            card,
+            name="released",
+            parameters=_public(card.parameters),
+            parent=parent,
+            quarantined=0,
+            clips=len(released),
+            hash=data_hash(released),
         )
         write_card(public, building)
         if out.exists():
             out.rmdir()
         building.rename(out)
     except OSError as error:
+        if error.errno in DISK_ERRORS:
+            raise disk_error(error, out.parent) from error
         raise InputError(f"cannot write {out}: {error.strerror}") from error
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return public
+
+
+def _public(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Parameters without the paths of this machine."""
+    body = parameters.get("body", {})
+    return {**parameters, "body": {k: v for k, v in body.items() if k != "smplx_path"}}
 
 
 def _copy(source: Path, target: Path) -> str:

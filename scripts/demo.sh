@@ -2,7 +2,11 @@
 # Draws clips of people, turns them into M2M clips and says where to look. Nothing is downloaded.
 set -eu
 m2m=.venv/bin/m2m
-test -d demo/videos || $m2m studio demo/videos --classes 6 --clips 1
+if ! test -d demo/videos; then
+  rm -rf demo/.part
+  $m2m studio demo/.part --classes 6 --clips 1
+  mv demo/.part demo/videos
+fi
 code=0
 $m2m augment demo/videos demo/out --workers 2 || code=$?
 case $code in 0 | 3) ;; *) exit "$code" ;; esac

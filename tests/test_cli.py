@@ -70,6 +70,15 @@ def test_output_below_a_file_and_output_that_is_the_input(tmp_path, capsys):
     assert code == 1 and "the input itself" in text
 
 
+def test_input_and_output_must_not_lie_in_each_other(tmp_path, capsys):
+    (tmp_path / "data" / "videos").mkdir(parents=True)
+    (tmp_path / "data" / "videos" / "a.mp4").write_bytes(b"x")
+    for source, out in (("data", "data/out"), ("data/videos", "data"), ("data/videos/a.mp4", "data")):
+        code, text = failed(capsys, "augment", tmp_path / source, tmp_path / out)
+        assert code == 1 and "inside" in text
+    assert [p.name for p in tmp_path.rglob("*")] == ["data", "videos", "a.mp4"]
+
+
 def test_files_that_are_no_videos_are_quarantined_and_the_rest_goes_on(tmp_path, capsys):
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()

@@ -9,12 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from m2m.clips import (
+    SCHEMA,
     Clip,
     DatasetCard,
     clip_ids,
@@ -35,7 +37,7 @@ paths = st.lists(st.builds("/".join, st.lists(part, min_size=1, max_size=3)), un
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 clips = st.builds(
     Clip,
-    clip_id=words,
+    clip_id=st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,20}", fullmatch=True),
     path=words,
     label=words,
     split=words,
@@ -226,6 +228,15 @@ def test_a_manifest_comes_back_and_its_bytes_do_not_depend_on_the_order(tmp_path
     assert (folder / "a.parquet").read_bytes() == (folder / "b.parquet").read_bytes()
     assert data_hash(rows) == data_hash(rng.sample(rows, len(rows)))
     assert sorted(p.name for p in folder.iterdir()) == ["a.parquet", "b.parquet"]
+
+
+@pytest.mark.parametrize("name", ["../../evil", "a/b", ".hidden", "-rf", "", "a b", "x" * 200])
+def test_ids_that_are_no_file_names_are_refused(tmp_path, name):
+    write_manifest([Clip("good", "videos/good.mp4")], tmp_path / "clips.parquet")
+    table = pq.read_table(tmp_path / "clips.parquet").to_pylist()
+    pq.write_table(pa.Table.from_pylist([{**table[0], "clip_id": name}], schema=SCHEMA), tmp_path / "clips.parquet")
+    with pytest.raises(InputError, match="not safe as a file name"):
+        read_manifest(tmp_path / "clips.parquet")
 
 
 def test_other_tools_read_the_manifest(tmp_path):

@@ -29,7 +29,7 @@ def dataset(tmp_path):
             name="my_secret_folder",
             variant="m2m",
             private=True,
-            parameters={"size": "432x240"},
+            parameters={"size": "432x240", "body": {"smplx_path": "/home/alice/smplx", "model": "mannequin"}},
             code_version="0",
             licences=("CC0",),
             parent="f" * 64,
@@ -51,7 +51,7 @@ def everything(folder: Path) -> bytes:
 def test_no_source_name_nor_parent_hash_leaves_the_house(dataset, tmp_path):
     card = release(dataset, tmp_path / "out")
     leaked = everything(tmp_path / "out")
-    for secret in (*SECRET_NAMES, "my_secret_folder", "bad_P9", "f" * 64, "verifier"):
+    for secret in (*SECRET_NAMES, "my_secret_folder", "bad_P9", "f" * 64, "verifier", "alice"):
         assert secret.encode() not in leaked
     assert card.clips == 2
     assert all(re.fullmatch(r"[0-9a-f]{32}", c.clip_id) for c in read_manifest(tmp_path / "out" / "clips.parquet"))
@@ -83,6 +83,13 @@ def test_other_bytes_than_the_manifest_says_are_refused_and_nothing_is_left(data
     with pytest.raises(InputError, match="other bytes"):
         release(dataset, tmp_path / "out")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["work"]
+
+
+def test_a_manifest_of_another_run_is_refused(dataset, tmp_path):
+    rows = read_manifest(dataset / "clips.parquet")
+    write_manifest([dataclasses.replace(rows[0], sha256="0" * 64), *rows[1:]], dataset / "clips.parquet")
+    with pytest.raises(InputError, match="do not belong together"):
+        release(dataset, tmp_path / "out")
 
 
 def test_a_missing_video_is_refused(dataset, tmp_path):

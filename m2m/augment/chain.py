@@ -16,9 +16,9 @@ from m2m.augment.detect.shots import ShotDetector
 from m2m.augment.inpaint.region import RegionParams, paint_region
 from m2m.augment.people import Detector, FramePeople
 from m2m.augment.plate import Inpainter, Plate
-from m2m.augment.verify import Doubt, Hits, Verifier, VerifyParams, add_doubts
+from m2m.augment.verify import Doubt, Hits, Verifier, VerifyParams, add_doubts, look_times
 from m2m.augment.window import Window, WindowParams, windows
-from m2m.errors import QuarantineError
+from m2m.errors import InputError, QuarantineError
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,13 @@ class ChainParams:
     compose: ComposeParams
     verify: VerifyParams
     allow_empty: bool = False
+
+    def __post_init__(self) -> None:
+        if self.verify.spread > self.window.context:
+            raise InputError(
+                f"verify.spread is {self.verify.spread} and window.context {self.window.context} frames",
+                "a doubt must not reach beyond a window's context: lower the one or raise the other",
+            )
 
 
 @dataclass(frozen=True)
@@ -185,7 +192,7 @@ class Chain:
             camera = camera or Camera.default(width, height)
             # The verifier's look at the originals needs no masks: it runs beside their making.
             with ThreadPoolExecutor(1) as beside:
-                seen = beside.submit(self._look, window.frames, tally)
+                seen = beside.submit(self._look, window, tally)
                 with tally.timed("detect"):
                     found = self.models.detector.detect(window.frames)
                 people, next_id = link(previous, found, window.overlap, next_id)
@@ -211,11 +218,15 @@ class Chain:
             text = f"{share:.0%} of the picture is painted out, more than {self.params.verify.max_region:.0%}"
             raise QuarantineError("no_background", text, {"masked_share": share})
 
-    def _look(self, frames: np.ndarray, tally: Tally) -> list[Hits]:
+    def _times(self, window: Window) -> list[int]:
+        n, stride = len(window.frames), self.params.verify.stride
+        return look_times(n, window.first, window.start, window.stop, stride)
+
+    def _look(self, window: Window, tally: Tally) -> list[Hits]:
         if self.params.compose.variant in NOT_PRIVATE:
             return []
         with tally.timed("look"):
-            return self.models.verifier.look(frames)
+            return self.models.verifier.look(window.frames, self._times(window))
 
     def _paint(
         self, window: Window, people: list[FramePeople], seen: list[Hits], tally: Tally
@@ -241,13 +252,13 @@ class Chain:
         if variant not in PAINTED:
             self._count(doubts, tally)
             return Plate(frames, region, np.zeros(len(frames), np.float32)), nothing
-        plate, left = self._fill(frames, region, cover, tally)
+        plate, left = self._fill(window, region, cover, tally)
         self._count(doubts + left, tally)
         if left:
             cover = add_doubts(cover, left, self.params.verify.spread)
-            plate, left = self._fill(frames, self._region(frames, cover, somebody, tally), cover, tally)
-        left = [d for d in left if window.start <= d.frame < window.stop]
-        if left and self.params.verify.on_doubt == "quarantine":
+            plate, left = self._fill(window, self._region(frames, cover, somebody, tally), cover, tally)
+        near = range(window.start - self.params.verify.stride, window.stop + self.params.verify.stride)
+        if any(d.frame in near for d in left) and self.params.verify.on_doubt == "quarantine":
             counts = Counter(f"{d.kind} by {d.source}" for d in left)
             text = "still on the plate after masking once more: " + ", ".join(f"{n} x {k}" for k, n in counts.items())
             raise QuarantineError("verifier", text, {"doubts": _evidence(left, window.first, window.start)})
@@ -269,14 +280,12 @@ class Chain:
             params = self.params.region if somebody else replace(self.params.region, outline="dilate")
             return paint_region(frames, cover, params)
 
-    def _fill(
-        self, frames: np.ndarray, region: np.ndarray, cover: np.ndarray, tally: Tally
-    ) -> tuple[Plate, list[Doubt]]:
+    def _fill(self, window: Window, region: np.ndarray, cover: np.ndarray, tally: Tally) -> tuple[Plate, list[Doubt]]:
         """A plate and who is still on it."""
         with tally.timed("inpaint"):
-            plate = self.models.inpainter.fill(frames, region, cover)
+            plate = self.models.inpainter.fill(window.frames, region, cover)
         with tally.timed("verify"):
-            return plate, self.models.verifier.plates(plate.frames, plate.region)
+            return plate, self.models.verifier.plates(plate.frames, plate.region, self._times(window))
 
     def _bodies(self, people: list[FramePeople], camera: Camera) -> list[FrameBodies]:
         if self.params.compose.variant not in MESHED:
@@ -304,5 +313,6 @@ class Chain:
             )
         elif variant not in PAINTED:
             image = obscure(source, plate.region[t], self.params.compose)
-        shown = image if black else plate.frames[t]
+        # Without a plate of its own a classical variant shows its result: what it was made from is the original.
+        shown = image if black or variant not in PAINTED | NOT_PRIVATE else plate.frames[t]
         return Composed(image, shown, source, plate.region[t], people, bodies)

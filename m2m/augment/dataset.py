@@ -14,7 +14,7 @@ import numpy as np
 from m2m import __version__, clips, video, work
 from m2m.augment.bodies import Camera, FrameBodies
 from m2m.augment.chain import Chain, Composed, Tally
-from m2m.augment.compose import NOT_PRIVATE
+from m2m.augment.compose import NOT_PRIVATE, PAINTED
 from m2m.augment.keep import bodies_file, people_file, people_line
 from m2m.clips import Clip, DatasetCard
 from m2m.errors import InputError
@@ -31,6 +31,7 @@ LICENCES = {
     "centerface": "CenterFace (MIT)",
 }
 PREVIEW_HEIGHT = 240
+OUTPUTS = ("videos", "plates", "people", "bodies", ".m2m/previews")
 PREVIEW = VideoParams(crf=28, preset="fast")
 CODE_VERSION = f"{__version__}+augment.1"
 """Part of every fingerprint: raised when the chain's results change, so that old results are not taken for new ones."""
@@ -87,7 +88,7 @@ class ClipAugmenter:
         from m2m.augment.build import make_chain
 
         self.params = params
-        self.with_originals = with_originals
+        self.panes = preview_panes(params.compose.variant, with_originals)
         self.chain: Chain = make_chain(params)
 
     def __call__(self, job: Job) -> dict[str, Any]:
@@ -134,12 +135,12 @@ class ClipAugmenter:
                     people.append(people_line(i, frame.people))
                 if "bodies" in keep:
                     bodies.append((i, frame.bodies))
-        if "people" in keep:
-            outputs["people"] = job.out / "people" / f"{name}.jsonl.gz"
-            write_atomic(outputs["people"], people_file(people))
-        if "bodies" in keep:
-            outputs["bodies"] = job.out / "bodies" / f"{name}.npz"
-            write_atomic(outputs["bodies"], bodies_file(bodies, Camera.default(width, height)))
+            if "people" in keep:
+                outputs["people"] = job.out / "people" / f"{name}.jsonl.gz"
+                write_atomic(files.part(outputs["people"]), people_file(people))
+            if "bodies" in keep:
+                outputs["bodies"] = job.out / "bodies" / f"{name}.npz"
+                write_atomic(files.part(outputs["bodies"]), bodies_file(bodies, Camera.default(width, height)))
         return {
             "outputs": {k: str(p.relative_to(job.out)) for k, p in outputs.items()},
             "summary": tally.summary(),
@@ -148,14 +149,15 @@ class ClipAugmenter:
             "fps": [info.fps.numerator, info.fps.denominator],
         }
 
-    @property
-    def panes(self) -> list[str]:
-        """What a preview shows, from left to right."""
-        return (["original"] if self.with_originals else []) + ["plate", self.params.compose.variant]
-
     def _preview(self, frame: Composed, size: tuple[int, int]) -> np.ndarray:
-        shown = ([frame.source] if self.with_originals else []) + [frame.plate, frame.image]
-        return np.hstack([cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in shown])
+        shown = {"original": frame.source, "plate": frame.plate}
+        images = [shown.get(pane, frame.image) for pane in self.panes]
+        return np.hstack([cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images])
+
+
+def preview_panes(variant: str, with_originals: bool) -> list[str]:
+    """What a preview shows, from left to right; only painted variants have a plate."""
+    return ["original"] * with_originals + ["plate"] * (variant in PAINTED) + [variant]
 
 
 class _Decoded:
@@ -220,24 +222,57 @@ def augment(
     """
     params = params or AugmentParams()
     source, output = Path(source), Path(output)
-    found = [c for c in clips.scan(source) if c.status == "ok"]
-    if not found:
-        raise InputError(f"{source} has no clip that is not quarantined")
-    base = source if source.is_dir() else source.parent
-    if output.resolve() == base.resolve():
-        raise InputError(f"{output} is the input itself", "name another folder for the result")
-    jobs = [Job(clip, Path(clip.path), output) for clip in found]
+    found = clips.scan(source)
+    jobs = [Job(clip, Path(clip.path), output) for clip in found if clip.status == "ok"]
+    _keep_apart(source, output, jobs)
     items = [
         work.Item(
             name=job.clip.clip_id,
-            fingerprint=clips.fingerprint(file_sha256(job.source), to_dict(params), with_originals, CODE_VERSION),
+            fingerprint=clips.fingerprint(_digest(job), to_dict(params), with_originals, CODE_VERSION),
             payload=job,
         )
         for job in jobs
     ]
     factory = AugmenterFactory(params, with_originals)
-    records = work.run(factory, items, out=output, workers=workers, resume=resume)
-    return _finish(source, output, params, with_originals, jobs, records)
+    with work.locked(output):
+        # A run that is cut off must not leave the card of another beside its videos.
+        for name in (clips.CARD, "report.html"):
+            (output / name).unlink(missing_ok=True)
+        records = work.run(factory, items, out=output, workers=workers, resume=resume)
+        _sweep(output, records)
+        held = [clip for clip in found if clip.status != "ok"]
+        return _finish(source, output, params, with_originals, jobs, held, records)
+
+
+def _digest(job: Job) -> str:
+    """Hash of a source; one that cannot be read is left for the task to quarantine."""
+    try:
+        return file_sha256(job.source)
+    except OSError as error:
+        return f"unreadable: {job.clip.clip_id}: {error.strerror}"
+
+
+def _keep_apart(source: Path, output: Path, jobs: list[Job]) -> None:
+    """Refuses an output that would be read as input, or written over it.
+
+    Raises:
+        InputError: They overlap.
+    """
+    out, root = output.resolve(), source.resolve()
+    if out == root or (source.is_dir() and out.is_relative_to(root)):
+        raise InputError(f"{output} is the input itself or lies inside of it", "name a folder outside for the result")
+    for job in jobs:
+        if job.source.resolve().is_relative_to(out):
+            raise InputError(f"the input {job.source} lies inside the output {output}", "name another folder")
+
+
+def _sweep(output: Path, records: list[work.Record]) -> None:
+    """Removes results that no clip of this run vouches for: of refused clips, and of clips that left the input."""
+    wanted = {output / path for record in records for path in record.outputs}
+    for folder in OUTPUTS:
+        for path in sorted((output / folder).glob("*")):
+            if path not in wanted:
+                path.unlink()
 
 
 def _finish(
@@ -246,10 +281,13 @@ def _finish(
     params: AugmentParams,
     with_originals: bool,
     jobs: list[Job],
+    held: list[Clip],
     records: list[work.Record],
 ) -> Summary:
     """Writes manifest, card and report."""
-    rows, reports = [], []
+    rows = [replace(clip, path="", sha256="") for clip in held]
+    what = "was quarantined in the input already"
+    reports = [ClipReport(c.clip_id, c.label, c.status, c.reason, what, {}, {}, None) for c in held]
     for job, record in zip(jobs, records, strict=True):
         clip = replace(job.clip, status=record.status, reason=record.reason)
         result = record.result
@@ -285,13 +323,13 @@ def _finish(
         parameters=to_dict(params),
         code_version=CODE_VERSION,
         licences=_licences(params),
-        parent=clips.fingerprint(sorted(file_sha256(j.source) for j in jobs)),
+        parent=clips.fingerprint(sorted(r.fingerprint for r in records)),
         clips=sum(r.status == "ok" for r in rows),
         quarantined=sum(r.status != "ok" for r in rows),
         hash=clips.data_hash(rows),
     )
     clips.write_card(card, output)
-    panes = (["original"] if with_originals else []) + ["plate", params.compose.variant]
+    panes = preview_panes(params.compose.variant, with_originals)
     write_report(output, card, reports, panes, params.size, params.body.gender)
     bad = {r.clip_id: f"{r.reason}: {r.what}" for r in reports if r.status != "ok"}
     frames = sum(r.n_frames for r in rows if r.status == "ok")

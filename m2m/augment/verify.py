@@ -6,7 +6,7 @@ weak hit on a texture is noise, the same weak hit twice is not.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -121,6 +121,23 @@ def alarms(looks: list[list[Doubt]], params: VerifyParams) -> list[Doubt]:
     return found
 
 
+def look_times(n: int, first: int, start: int, stop: int, stride: int) -> list[int]:
+    """Frames of a window that are looked at: a stride apart in the clip, and both ends of the core.
+
+    Counted in the clip, so that two windows look at the same frames of what they share; offset by one, so as not to
+    repeat the masks' own looks.
+
+    Args:
+        n: Frames of the window.
+        first: Number in the clip of the core's first frame.
+        start: Its index in the window.
+        stop: Index after the core's last frame.
+        stride: At most this far apart.
+    """
+    regular = [t for t in range(n) if (first - start + t) % stride == 1 % stride]
+    return sorted({*regular, start, stop - 1})
+
+
 @dataclass(frozen=True)
 class Hits:
     """What one model saw in a window.
@@ -150,13 +167,13 @@ class Verifier:
         self._models = [(n, "face", look) for n, look in faces.items()]
         self._models += [(n, "person", look) for n, look in people.items()]
 
-    def look(self, frames: np.ndarray) -> list[Hits]:
+    def look(self, frames: np.ndarray, times: list[int]) -> list[Hits]:
         """What every model sees on the originals; needs no masks, so it can run beside their making.
 
         Args:
             frames: (T, H, W, 3) uint8 RGB.
+            times: Frames to look at, see `look_times`.
         """
-        times = self._times(len(frames))
         return [Hits(name, kind, [(t, model(frames[t])) for t in times]) for name, kind, model in self._models]
 
     def originals(self, frames: np.ndarray, hits: list[Hits], region: np.ndarray) -> list[Doubt]:
@@ -169,30 +186,36 @@ class Verifier:
         """
         return self._judged(frames, hits, region, "original")
 
-    def plates(self, frames: np.ndarray, region: np.ndarray) -> list[Doubt]:
+    def plates(self, frames: np.ndarray, region: np.ndarray, times: list[int]) -> list[Doubt]:
         """People and faces on the plates where they were painted; elsewhere they equal the originals.
 
         A plate that shows what the last one showed is not looked at twice: the same weak hit on the same picture would
-        be no second witness.
+        be no second witness. But what is seen on it counts for all the times it stands for.
 
         Args:
             frames: (T, H, W, 3) uint8 RGB, the plates.
             region: (T, H, W) bool, what was painted.
+            times: Frames to look at, see `look_times`.
         """
-        if not region.any():
+        stands: dict[int, list[int]] = {}
+        last = -1
+        for t in times:
+            if not region[t].any():
+                continue
+            if last < 0 or _changed(frames[t], frames[last], region[t]):
+                last = t
+            stands.setdefault(last, []).append(t)
+        if not stands:
             return []
-        times: list[int] = []
-        for t in self._times(len(frames)):
-            if region[t].any() and (not times or _changed(frames[t], frames[times[-1]], region[t])):
-                times.append(t)
         rows, columns = _around(region)
         shift = np.array([columns.start, rows.start, columns.start, rows.start, 0], np.float32)
-        crops = [(t, np.ascontiguousarray(frames[t, rows, columns])) for t in times]
+        crops = [(t, np.ascontiguousarray(frames[t, rows, columns])) for t in stands]
         hits = [
             Hits(name, kind, [(t, np.asarray(model(crop)).reshape(-1, 5) + shift) for t, crop in crops])
             for name, kind, model in self._models
         ]
-        return self._judged(frames, hits, region, "plate")
+        seen = self._judged(frames, hits, region, "plate")
+        return [replace(doubt, frame=t) for doubt in seen for t in stands[doubt.frame]]
 
     def _judged(self, frames: np.ndarray, hits: list[Hits], region: np.ndarray, where: str) -> list[Doubt]:
         doubts = []
@@ -203,11 +226,6 @@ class Verifier:
                 looks.append([d for d in judged if d is not None])
             doubts += alarms(looks, self.params)
         return doubts
-
-    def _times(self, n: int) -> list[int]:
-        """Frames looked at: a stride apart, the last one always, offset so as not to repeat the masks' own looks."""
-        times = list(range(min(1, n - 1), n, self.params.stride))
-        return times if times[-1] == n - 1 else [*times, n - 1]
 
     def _judge(
         self, seen: Hits, t: int, hit: np.ndarray, where: str, frame: np.ndarray, region: np.ndarray

@@ -12,6 +12,7 @@ import yaml
 
 from m2m import __version__
 from m2m.clips import DatasetCard
+from m2m.files import write_atomic
 
 MOST_VIDEOS = 24
 """Clips shown as video; a page with hundreds of them would not open."""
@@ -167,7 +168,5 @@ def write_report(out: Path, card: DatasetCard, clips: list[ClipReport], panes: l
         times=_times(done),
     )
     path = out / "report.html"
-    part = path.with_suffix(".html.part")
-    part.write_text(page, encoding="utf-8")
-    part.replace(path)
+    write_atomic(path, page.encode())
     return path

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from m2m.augment.verify import Doubt, Verifier, VerifyParams, add_doubts, alarms, covered_share
+from m2m.augment.verify import Doubt, Verifier, VerifyParams, add_doubts, alarms, covered_share, look_times
 
 BOX = (10.0, 10.0, 30.0, 50.0)
 
@@ -50,7 +50,7 @@ def verifier(look, kind="person", **changes):
 
 
 def originals(made, frames, region):
-    return made.originals(frames, made.look(frames), region)
+    return made.originals(frames, made.look(frames, list(range(len(frames)))), region)
 
 
 def test_an_uncovered_person_is_a_doubt_and_a_covered_one_is_not():
@@ -81,9 +81,11 @@ def test_one_weak_hit_is_noise_and_two_are_a_doubt():
 def test_somebody_left_on_the_painted_part_of_a_plate_is_a_doubt():
     frames, region = numbered(6), np.zeros((6, 60, 80), bool)
     look = seen_anywhere((frames[2, 20:30, 15:25], (*BOX, 0.6)))
-    assert verifier(look).plates(frames, region) == [], "nothing was painted: the original's check speaks"
+    assert verifier(look).plates(frames, region, list(range(len(frames)))) == [], (
+        "nothing was painted: the original's check speaks"
+    )
     region[:, 10:50, 10:30] = True
-    [doubt] = verifier(look).plates(frames, region)
+    [doubt] = verifier(look).plates(frames, region, list(range(len(frames))))
     assert (doubt.where, doubt.frame, doubt.box) == ("plate", 2, BOX)
 
 
@@ -93,7 +95,7 @@ def test_a_smooth_fill_holds_nobody_but_a_blurred_original_may():
         np.arange(60, dtype=np.uint8)[None, :, None, None] + np.arange(6, dtype=np.uint8)[:, None, None, None] * 20
     )
     look = seen({2: [(*BOX, 0.9)]})
-    assert verifier(look).plates(frames, region) == []
+    assert verifier(look).plates(frames, region, list(range(len(frames)))) == []
     assert len(originals(verifier(look), frames, region & False)) == 1
 
 
@@ -101,17 +103,29 @@ def test_a_still_plate_is_looked_at_once_and_a_moving_one_again():
     counted = []
     frames, region = numbered(9)[:1].repeat(9, 0), np.ones((9, 60, 80), bool)
     frames[6:, 20:30, 20:30] = 255 - frames[6:, 20:30, 20:30]
-    verifier(lambda frame: counted.append(1) or np.zeros((0, 5), np.float32)).plates(frames, region)
+    verifier(lambda frame: counted.append(1) or np.zeros((0, 5), np.float32)).plates(
+        frames, region, list(range(len(frames)))
+    )
     assert len(counted) == 2
 
 
-@given(st.integers(1, 40), st.integers(1, 7))
-def test_looks_are_at_most_a_stride_apart_and_reach_the_end(n, stride):
-    times = Verifier({}, {}, VerifyParams(stride=stride, spread=7))._times(n)
-    assert times == sorted(set(times))
-    assert times[-1] == n - 1
-    assert times[0] <= 1
-    assert all(b - a <= stride for a, b in itertools.pairwise(times))
+@given(st.integers(1, 60), st.integers(0, 100), st.integers(1, 7), st.data())
+def test_looks_are_at_most_a_stride_apart_in_the_core_and_the_same_for_two_windows(core, first, stride, data):
+    before, after = data.draw(st.integers(0, 20)), data.draw(st.integers(0, 20))
+    times = look_times(before + core + after, first, before, before + core, stride)
+    assert times == sorted(set(times)) and times[0] >= 0 and times[-1] < before + core + after
+    inside = [t for t in times if before <= t < before + core]
+    assert inside[0] == before and inside[-1] == before + core - 1
+    assert all(b - a <= stride for a, b in itertools.pairwise(inside))
+    number = {first - before + t for t in times}
+    regular = {k for k in range(first - before, first + core + after) if k % stride == 1 % stride}
+    assert number == regular | {first, first + core - 1}, "counted in the clip: windows agree on what they share"
+
+
+def test_what_is_seen_on_a_still_plate_counts_for_all_the_times_it_stands_for():
+    frames, region = numbered(9)[:1].repeat(9, 0), np.ones((9, 60, 80), bool)
+    doubts = verifier(seen({0: [(*BOX, 0.9)]})).plates(frames, region, [0, 3, 6, 8])
+    assert [d.frame for d in doubts] == [0, 3, 6, 8]
 
 
 @given(frame=st.integers(0, 19), spread=st.integers(0, 9), kind=st.sampled_from(["person", "face"]))
