@@ -23,7 +23,7 @@ CHILD = {16: 18, 17: 19, 18: 20, 19: 21, 1: 4, 2: 5, 4: 7, 5: 8}
 def angles(found: Body, true: Body, joints: np.ndarray, parents: np.ndarray) -> dict[str, list[float]]:
     """Degrees between local rotations, and between the limbs' directions in camera space."""
     errors: dict[str, list[float]] = {"rotation": [], "direction": []}
-    a, b = (forward(body.pose, joints, parents)[0] for body in (found, true))
+    a, b = (forward(body.pose, joints, parents)[1] for body in (found, true))
     for pair in LIMBS.values():
         for j in pair:
             local = [Rotation.from_rotvec(body.pose[j]) for body in (found, true)]
