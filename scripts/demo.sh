@@ -4,8 +4,9 @@ set -eu
 m2m=.venv/bin/m2m
 if ! test -d demo/videos; then
   rm -rf demo/.part
-  $m2m studio demo/.part --classes 6 --clips 1
+  $m2m studio demo/.part --classes 6 --clips 1 >/dev/null
   mv demo/.part demo/videos
+  echo 'six clips drawn in demo/videos'
 fi
 code=0
 $m2m augment demo/videos demo/out --workers 2 || code=$?

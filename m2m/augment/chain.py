@@ -89,7 +89,7 @@ class Tally:
         doubts: Doubts after the first look, by `where/kind/source`.
         remasked: Windows masked once more.
         blacked_out: Frames filled with black.
-        seconds: Time by stage.
+        seconds: Time by stage; `look` runs beside `detect`, and `wait` is what it takes longer.
     """
 
     frames: int = 0
@@ -197,7 +197,9 @@ class Chain:
                     found = self.models.detector.detect(window.frames)
                 people, next_id = link(previous, found, window.overlap, next_id)
                 previous = people
-                plate, black = self._paint(window, people, seen.result(), tally)
+                with tally.timed("wait"):
+                    hits = seen.result()
+                plate, black = self._paint(window, people, hits, tally)
             with tally.timed("recover"):
                 bodies = self._bodies(people, camera)
             tally.shots = window.shot + 1
