@@ -30,7 +30,7 @@ class M2MError(Exception):
         self.next_step = next_step
 
     def __str__(self) -> str:
-        return f"{self.what}. {self.next_step}" if self.next_step else self.what
+        return f"{self.what}; {self.next_step}" if self.next_step else self.what
 
 
 class InputError(M2MError):
