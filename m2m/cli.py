@@ -26,7 +26,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     augment.add_argument("input", metavar="INPUT", type=Path, help="a video, a folder of videos, or a manifest")
     augment.add_argument("output", metavar="OUTPUT", type=Path, help="folder of the data set to write")
-    augment.add_argument("--profile", default=None, help="laptop, paper, or a YAML file (default: laptop)")
+    augment.add_argument("--profile", default=None, help="a profile (laptop), or a YAML file (default: laptop)")
     augment.add_argument("--params", type=Path, default=None, help="a params.yaml (default: the built-in values)")
     augment.add_argument("--variant", help="m2m, mesh_on_real, no_human, blur, pixelate or blackout (default: m2m)")
     augment.add_argument("--body", help="neutral, male or female (default: neutral)")
