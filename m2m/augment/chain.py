@@ -196,7 +196,7 @@ class Chain:
                 with tally.timed("detect"):
                     found = self.models.detector.detect(window.frames)
                 people, next_id = link(previous, found, window.overlap, next_id)
-                previous = people
+                previous = people[-2 * self.params.window.context :]  # all that the next window can share
                 with tally.timed("wait"):
                     hits = seen.result()
                 plate, black = self._paint(window, people, hits, tally)
@@ -209,6 +209,7 @@ class Chain:
                 tally.blacked_out += bool(black[t])
                 tally.add(frame, float(plate.borrowed[t]), self.params.compose)
                 yield frame
+            del window, found, people, plate, bodies, frame, hits  # or two windows would be in memory at once
         self._judge(tally)
 
     def _judge(self, tally: Tally) -> None:
