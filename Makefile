@@ -18,6 +18,10 @@ help: ## Show this help
 	$(UV) pip install -q --no-deps -e .
 	@touch $@
 
+.venv/.all: .venv/bin/m2m requirements/all.txt
+	$(UV) pip install -q -r requirements/all.txt
+	@touch $@
+
 .venv/.dev: .venv/bin/m2m requirements/dev.txt
 	$(UV) pip install -q -r requirements/dev.txt
 	@touch $@
@@ -51,7 +55,8 @@ bench: .venv/.dev ## Measure speed and quality
 
 lock: .venv/bin/m2m ## Resolve the dependencies anew
 	$(UV) pip compile pyproject.toml -q --upgrade -o requirements/cpu.txt --custom-compile-command "make lock"
-	$(UV) pip compile pyproject.toml -q --upgrade --extra gl --extra smplx --extra dev -o requirements/dev.txt --custom-compile-command "make lock"
+	$(UV) pip compile pyproject.toml -q --upgrade --extra train --extra pipelines -o requirements/all.txt --custom-compile-command "make lock"
+	$(UV) pip compile pyproject.toml -q --upgrade --extra train --extra pipelines --extra gl --extra smplx --extra dev -o requirements/dev.txt --custom-compile-command "make lock"
 	$(UV) pip compile requirements/models.in -q --no-deps --generate-hashes -o requirements/models.txt --custom-compile-command "make lock"
 
 clean: ## Remove what the commands above made
