@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from benchmarks.clips import SIZE, frames_of
 from m2m import params, video
 from m2m.augment.build import make_chain
-from m2m.augment.chain import Tally
+from m2m.augment.tally import Tally
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from m2m import params
 from m2m.augment.bodies import Body, Camera
 from m2m.augment.body.skeleton import forward
 from m2m.augment.build import make_chain
-from m2m.augment.chain import Tally
+from m2m.augment.tally import Tally
 from m2m.errors import QuarantineError
 from m2m.studio import ACTIONS, ClipSpec, draw_clip
 

@@ -3,13 +3,14 @@
 import numpy as np
 
 from m2m.augment.body import make_body
-from m2m.augment.chain import Chain, ChainParams, Models
+from m2m.augment.chain import Chain, Models
 from m2m.augment.detect import make_detector
 from m2m.augment.detect.faces import CenterFace, MediapipeFaces
 from m2m.augment.detect.ssdlite import SSDLite
 from m2m.augment.inpaint import make_inpainter
 from m2m.augment.recover import make_recoverer
 from m2m.augment.render import make_renderer
+from m2m.augment.steps import ChainParams
 from m2m.augment.verify import Verifier
 from m2m.params import AugmentParams
 

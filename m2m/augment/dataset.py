@@ -13,9 +13,10 @@ import numpy as np
 
 from m2m import __version__, clips, video, work
 from m2m.augment.bodies import Camera, FrameBodies
-from m2m.augment.chain import Chain, Composed, Tally
+from m2m.augment.chain import Chain, Composed
 from m2m.augment.compose import NOT_PRIVATE, PAINTED
 from m2m.augment.keep import bodies_file, people_file, people_line
+from m2m.augment.tally import Tally
 from m2m.clips import Clip, DatasetCard
 from m2m.errors import InputError
 from m2m.files import Transaction, file_sha256, write_atomic

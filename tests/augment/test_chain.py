@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from m2m.augment.bodies import Body, FrameBodies
-from m2m.augment.chain import Chain, ChainParams, Models, Tally
+from m2m.augment.chain import Chain, Models
 from m2m.augment.compose import ComposeParams
 from m2m.augment.inpaint.region import RegionParams
 from m2m.augment.people import FramePeople, Person
 from m2m.augment.plate import Plate
+from m2m.augment.steps import ChainParams
+from m2m.augment.tally import Tally
 from m2m.augment.verify import Verifier, VerifyParams
 from m2m.augment.window import WindowParams
 from m2m.errors import QuarantineError
