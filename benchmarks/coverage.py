@@ -94,7 +94,7 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         gather(Path(folder))
         out = args.out or Path(folder) / "out"
-        kept = params.load("laptop", overrides={"keep": ["plates"]})
+        kept = params.load("augment", "laptop", overrides={"keep": ["plates"]})
         summary = augment(folder, out, kept, workers=args.workers, with_originals=True)
         records = {r["name"]: r for r in map(json.loads, _texts(out / ".m2m" / "records"))}
         rows = []

@@ -20,7 +20,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clip", nargs="*", default=["tai_chi.mp4", "yoga.mp4", "v_SoccerJuggling_g24_c01.avi"])
     args = parser.parse_args()
-    chain = make_chain(params.load("laptop"))
+    chain = make_chain(params.load("augment", "laptop"))
     for clip in args.clip:
         tally = Tally()
         frames = list(frames_of(clip))

@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--seed", type=int, default=11)
     args = parser.parse_args()
-    chain = make_chain(params.load("laptop"))
+    chain = make_chain(params.load("augment", "laptop"))
     body = chain.models.body
     rows = []
     print(

@@ -81,7 +81,7 @@ def _augment(args: argparse.Namespace) -> int:
     summary = augment(
         args.input,
         args.output,
-        params=params.load(args.profile or "laptop", args.params, overrides),
+        params=params.load("augment", args.profile or "laptop", args.params, overrides),
         workers=args.workers,
         resume=args.resume,
         with_originals=args.with_originals,

@@ -5,6 +5,7 @@ reading; a test keeps the two equal. A profile is a YAML file of the same shape 
 """
 
 import dataclasses
+import importlib
 import types
 import typing
 from dataclasses import dataclass, field
@@ -26,6 +27,11 @@ from m2m.errors import InputError
 from m2m.video import VideoParams
 
 T = TypeVar("T")
+
+SECTIONS = {
+    "augment": "m2m.params:AugmentParams",
+}
+"""Where each section of params.yaml has its dataclass, in the order of the stages."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +142,8 @@ def _value(hint: Any, value: Any, where: str, at: str) -> Any:
         return value
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if hint is int and isinstance(value, float) and value.is_integer():
+        return int(value)
     if isinstance(hint, type) and isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
         return value
     want = getattr(hint, "__name__", None) if origin is None else str(hint)
@@ -179,11 +187,40 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return values or {}
 
 
-def _section(path: Path) -> dict[str, Any]:
-    section = read_yaml(path).get("augment") or {}
-    if not isinstance(section, dict):
-        raise InputError(f"{path}: augment must be a mapping, not {type(section).__name__}")
-    return section
+def section_class(name: str) -> Any:
+    """The dataclass of a section; its stage is imported only now.
+
+    Raises:
+        InputError: There is no such section.
+    """
+    if name not in SECTIONS:
+        raise InputError(f"unknown section {name!r}", f"known: {', '.join(SECTIONS)}")
+    module, _, cls = SECTIONS[name].partition(":")
+    return getattr(importlib.import_module(module), cls)
+
+
+def section(name: str, values: dict[str, Any]) -> Any:
+    """A section's dataclass from plain values, as a pipeline hands them to a task.
+
+    Args:
+        name: A key of `SECTIONS`.
+        values: Values by field. JSON knows no integers: 3.0 is taken for 3 where a whole number is asked for.
+
+    Raises:
+        InputError: An unknown key, a value of the wrong type, or one that the dataclass refuses.
+    """
+    return build(section_class(name), values, f"section {name}")
+
+
+def _read(path: Path, name: str) -> dict[str, Any]:
+    whole = read_yaml(path)
+    unknown = set(whole) - set(SECTIONS)
+    if unknown:
+        raise InputError(f"{path}: unknown key {min(unknown)!r}", f"known here: {', '.join(SECTIONS)}")
+    values = whole.get(name) or {}
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: {name} must be a mapping, not {type(values).__name__}")
+    return values
 
 
 def find_profile(name: str) -> Path:
@@ -204,14 +241,18 @@ def find_profile(name: str) -> Path:
 
 
 def load(
-    profile: str | None = None, params: Path | None = None, overrides: dict[str, Any] | None = None
-) -> AugmentParams:
-    """The parameters of one run.
+    name: str, profile: str | None = None, params: Path | None = None, overrides: dict[str, Any] | None = None
+) -> Any:
+    """The parameters of one stage.
 
     Args:
+        name: The stage's section, a key of `SECTIONS`.
         profile: Name or path of a profile.
-        params: A params.yaml; its `augment` section is read. None: the defaults.
+        params: A params.yaml. None: the defaults.
         overrides: Laid over both.
+
+    Returns:
+        The section's dataclass.
 
     Raises:
         InputError: A file, key or value is wrong.
@@ -219,11 +260,11 @@ def load(
     values: dict[str, Any] = {}
     names = []
     if params is not None:
-        values = _section(params)
+        values = _read(params, name)
         names.append(str(params))
     if profile is not None:
         path = find_profile(profile)
-        values = merge(values, _section(path))
+        values = merge(values, _read(path, name))
         names.append(str(path))
     values = merge(values, overrides or {})
-    return build(AugmentParams, values, " + ".join(names) or "parameters")
+    return build(section_class(name), values, " + ".join(names) or "parameters")

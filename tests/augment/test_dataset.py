@@ -38,7 +38,7 @@ def videos(tmp_path_factory, drawn):
 @pytest.fixture(scope="module")
 def run(videos, tmp_path_factory):
     out = tmp_path_factory.mktemp("run") / "out"
-    return out, augment(videos, out, params.load(overrides={"keep": ["people", "plates", "bodies"]}), workers=1)
+    return out, augment(videos, out, params.load("augment", overrides={"keep": ["people", "plates", "bodies"]}), workers=1)
 
 
 def dataset(out: Path) -> dict[str, bytes]:
@@ -104,11 +104,11 @@ def test_a_second_run_does_nothing_again_and_two_workers_give_the_same_bytes(run
     out, first = run
     stamps = {p.name: p.stat().st_mtime_ns for p in (out / "videos").iterdir()}
     before = dataset(out)
-    again = augment(videos, out, params.load(overrides={"keep": ["people", "plates", "bodies"]}))
+    again = augment(videos, out, params.load("augment", overrides={"keep": ["people", "plates", "bodies"]}))
     assert again == first and dataset(out) == before
     assert {p.name: p.stat().st_mtime_ns for p in (out / "videos").iterdir()} == stamps
     other = tmp_path / "two"
-    augment(videos, other, params.load(overrides={"keep": ["people", "plates", "bodies"]}), workers=2)
+    augment(videos, other, params.load("augment", overrides={"keep": ["people", "plates", "bodies"]}), workers=2)
     assert dataset(other) == before
 
 
