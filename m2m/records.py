@@ -1,14 +1,24 @@
-"""Records: what became of each item of a run, kept on disk so that a second run knows."""
+"""Records: what became of each item of a run, kept so that a second run knows.
+
+They lie in the folder of the results, beside the outputs, and in a work store if there is one, with the outputs as
+blobs: there a run on another machine finds them.
+"""
 
 import json
+import re
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from m2m.files import file_sha256, write_atomic
 from m2m.fingerprints import fingerprint
+from m2m.store import DamagedError, MissingError, Store, blob_key, get_blob, put_blob
+
+CALLS = 8
+"""Requests to a work store at a time."""
 
 
 @dataclass(frozen=True)
@@ -61,28 +71,27 @@ class Record:
         return fingerprint(self.name, self.fingerprint)
 
 
-def save(record: Record, store: Path) -> None:
+def save(record: Record, folder: Path) -> None:
     """Writes a record, whole or not at all.
 
     Raises:
         InfrastructureError: It cannot be written.
     """
-    text = json.dumps(asdict(record), indent=1, sort_keys=True, allow_nan=False)
-    write_atomic(_path(store, record.key), (text + "\n").encode())
+    write_atomic(_path(folder, record.key), _encoded(record))
 
 
-def load(store: Path) -> list[Record]:
-    """All records of a store. What is not a whole record is left out, and so its item is done again."""
+def load(folder: Path) -> list[Record]:
+    """All records of a folder. What is not a whole record is left out, and so its item is done again."""
     records = []
-    for path in sorted(_path(store, "").parent.glob("*.json")):
-        with suppress(OSError, ValueError, TypeError):
-            record = Record(**json.loads(path.read_bytes()))
-            if path.stem == record.key:
+    for path in sorted(_path(folder, "").parent.glob("*.json")):
+        with suppress(OSError):
+            record = _decoded(path.read_bytes(), path.stem)
+            if record is not None:
                 records.append(record)
     return records
 
 
-def keep(items: Sequence[Item], out: Path, store: Path, resume: bool) -> dict[str, Record]:
+def keep(items: Sequence[Item], out: Path, folder: Path, resume: bool) -> dict[str, Record]:
     """The records that still hold, by name.
 
     Other records of the same items are removed with their outputs: what was made with other parameters, or is damaged,
@@ -91,13 +100,13 @@ def keep(items: Sequence[Item], out: Path, store: Path, resume: bool) -> dict[st
     Args:
         items: What is to be done.
         out: Folder of the results.
-        store: Folder of the records.
+        folder: Folder of the records.
         resume: Whether any record may hold.
     """
     current, names = {i.key for i in items}, {i.name for i in items}
     kept: dict[str, Record] = {}
     stale = []
-    for record in load(store):
+    for record in load(folder):
         if resume and record.key in current and record.reason != "error" and _outputs_whole(record, out):
             kept[record.name] = record
         elif record.name in names:
@@ -106,12 +115,106 @@ def keep(items: Sequence[Item], out: Path, store: Path, resume: bool) -> dict[st
     for record in stale:
         for path in record.outputs.keys() - wanted:
             (out / path).unlink(missing_ok=True)
-        _path(store, record.key).unlink(missing_ok=True)
+        _path(folder, record.key).unlink(missing_ok=True)
     return kept
 
 
-def _path(store: Path, key: str) -> Path:
-    return store / "records" / f"{key}.json"
+def share(record: Record, store: Store) -> None:
+    """Writes a record to a work store; its outputs must be there already. One that would be tried again is left out.
+
+    Raises:
+        InputError: The store cannot be used.
+        InfrastructureError: It cannot be written.
+    """
+    if record.reason != "error":
+        store.write(_key(record.key), _encoded(record))
+
+
+def join(
+    items: Sequence[Item], kept: dict[str, Record], out: Path, folder: Path, store: Store, materialise: bool
+) -> dict[str, Record]:
+    """The records that hold here or in a work store, by name; what only holds here is copied there.
+
+    Args:
+        items: What is to be done.
+        kept: The records that hold here, from `keep`.
+        out: Folder of the results.
+        folder: Folder of the records.
+        store: The work store. A record there holds if its outputs are there, and whole where they are fetched.
+        materialise: Fetch the outputs and write the records beside them.
+
+    Raises:
+        InputError: The store cannot be used.
+        InfrastructureError: It cannot be reached, or the disk is full.
+    """
+
+    def one(item: Item) -> Record | None:
+        if item.name in kept:
+            _back_up(kept[item.name], out, store)
+            return kept[item.name]
+        try:
+            return _recall(item, out, folder, store, materialise)
+        except (MissingError, DamagedError):
+            return None
+
+    with ThreadPoolExecutor(CALLS) as pool:
+        return {record.name: record for record in pool.map(one, items) if record is not None}
+
+
+def _back_up(record: Record, out: Path, store: Store) -> None:
+    keys = [_key(record.key), *map(blob_key, record.outputs.values())]
+    if not all(map(store.exists, keys)):
+        for path in record.outputs:
+            put_blob(store, out / path)
+        share(record, store)
+
+
+def _recall(item: Item, out: Path, folder: Path, store: Store, materialise: bool) -> Record | None:
+    """An item's record from a work store, or None if it is not whole or outputs are missing."""
+    record = _decoded(store.read(_key(item.key)), item.key)
+    if record is None or not all(store.exists(blob_key(digest)) for digest in record.outputs.values()):
+        return None
+    if materialise:
+        for path, digest in record.outputs.items():
+            get_blob(store, digest, out / path)
+        save(record, folder)
+    return record
+
+
+def _encoded(record: Record) -> bytes:
+    return (json.dumps(asdict(record), indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
+
+
+def _decoded(data: bytes, key: str) -> Record | None:
+    """The record in a file of a name, or None if it is not whole or another one."""
+    try:
+        record = parse(json.loads(data))
+        return record if record.key == key else None
+    except (ValueError, TypeError, AttributeError):
+        return None
+
+
+def parse(values: dict[str, Any]) -> Record:
+    """A record from JSON.
+
+    Raises:
+        TypeError: A field is missing or unknown.
+        ValueError: An output leads out of the folder, or has no hash.
+    """
+    record = Record(**values)
+    for path, digest in record.outputs.items():
+        at = PurePosixPath(path)
+        if not path or at.is_absolute() or ".." in at.parts or not re.fullmatch(r"[0-9a-f]{64}", str(digest)):
+            raise ValueError(f"the record of {record.name} has the output {path!r} with the hash {digest!r}")
+    return record
+
+
+def _key(key: str) -> str:
+    return f"records/{key}.json"
+
+
+def _path(folder: Path, key: str) -> Path:
+    return folder / "records" / f"{key}.json"
 
 
 def _outputs_whole(record: Record, out: Path) -> bool:

@@ -1,7 +1,8 @@
 """One function over many clips, with resume: the one place where many clips meet faults.
 
 A finished item leaves a record after its outputs are in place, so whatever is killed at whatever moment, a second run
-does what is missing and nothing else. Results do not depend on the number of workers or the order of work.
+does what is missing and nothing else. Results do not depend on the number of workers or the order of work. With a work
+store even the loss of the machine costs only what was in hand.
 """
 
 import fcntl
@@ -11,19 +12,22 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 from m2m import records
-from m2m.errors import InputError
-from m2m.files import clean
+from m2m.errors import InfrastructureError, InputError
+from m2m.files import clean, file_sha256
 from m2m.records import Item, Record
+from m2m.store import Store, blob_key
 from m2m.workers import Task, work
 
 __all__ = ["Item", "Record", "Task", "locked", "run"]
 
-STORE = ".m2m"
+FOLDER = ".m2m"
 
 
 def run(
@@ -34,6 +38,8 @@ def run(
     workers: int = 1,
     resume: bool = True,
     progress: bool = True,
+    store: Store | None = None,
+    materialise: bool = True,
 ) -> list[Record]:
     """Does all items.
 
@@ -44,14 +50,17 @@ def run(
         workers: Processes; one item at a time each. Even a single worker is a process of its own.
         resume: Keep what earlier runs finished, if its outputs are still there and whole.
         progress: Tell on stderr what is done: a bar on a terminal, a line an item elsewhere.
+        store: The work store. Outputs go there before an item counts as done, and what an earlier run left there, from
+            whatever machine, is not done again.
+        materialise: Fetch the outputs of such items into `out`; otherwise they stay in the store alone.
 
     Returns:
         A record for every item, in their order.
 
     Raises:
-        InputError: The folder cannot be used, or another run is working there.
-        InfrastructureError: The disk is full, a package is missing, a worker dies before it is ready. Finished items
-            are kept.
+        InputError: The folder or the store cannot be used, or another run is working in the folder.
+        InfrastructureError: The disk is full, a package is missing, the store cannot be reached, a worker dies before
+            it is ready. Finished items are kept.
         KeyboardInterrupt: After Ctrl-C or SIGTERM. Items in hand are dropped, finished ones kept.
         M2MError: Whatever else `make_task` raises of this kind.
     """
@@ -61,19 +70,49 @@ def run(
         raise ValueError("names of items must be unique")
     with locked(out), _sigterm_interrupts():
         clean(out)
-        done = records.keep(items, out, out / STORE, resume)
+        done = records.keep(items, out, out / FOLDER, resume)
+        if store is not None:
+            make_task = _Uploading(make_task, out, store)
+            if resume:
+                done = records.join(items, done, out, out / FOLDER, store, materialise)
         report = _Progress(len(items), len(done), progress)
         todo = [i for i in items if i.name not in done]
         try:
             with closing(work(make_task, todo, out, workers)) as finished:
                 for record, seconds in finished:
-                    records.save(record, out / STORE)
+                    if store is not None:
+                        records.share(record, store)
+                    records.save(record, out / FOLDER)
                     done[record.name] = record
                     report.done(record, seconds)
         finally:
             report.close()
             clean(out)
     return [done[i.name] for i in items]
+
+
+@dataclass(frozen=True)
+class _Uploading:
+    """Makes tasks that put their outputs into a work store; in the workers, so that no other item waits for it."""
+
+    make_task: Callable[[], Task]
+    out: Path
+    store: Store
+
+    def __call__(self) -> Task:
+        task = self.make_task()
+
+        def do(payload: Any) -> dict[str, Any]:
+            result = task(payload)
+            for path in result.get("outputs", {}).values():
+                digest = file_sha256(self.out / path)
+                try:
+                    self.store.put(self.out / path, blob_key(digest))
+                except InputError as error:  # not about this clip: the next would meet it too
+                    raise InfrastructureError(error.what, error.next_step) from error
+            return result
+
+        return do
 
 
 _held: dict[Path, int] = {}
@@ -89,7 +128,7 @@ def locked(out: Path) -> Iterator[None]:
     Raises:
         InputError: Another run holds the lock, or the folder cannot be written.
     """
-    path = out.absolute() / STORE / "lock"
+    path = out.absolute() / FOLDER / "lock"
     if _held.get(path) == threading.get_ident():
         yield
         return
