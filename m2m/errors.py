@@ -64,3 +64,9 @@ class QuarantineError(M2MError):
         super().__init__(what)
         self.reason = reason
         self.evidence = evidence or {}
+
+
+class GateError(M2MError):
+    """A data set does not pass the gate and may not be used or released."""
+
+    code = Exit.GATE
