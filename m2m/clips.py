@@ -8,7 +8,7 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ __all__ = [
     "scan",
     "shard",
     "slug",
+    "tree",
     "write_card",
     "write_manifest",
 ]
@@ -63,6 +64,10 @@ SCHEMA = pa.schema(
         )
     ]
 )
+PACKED = SCHEMA.append(pa.field("shard", pa.int32(), nullable=False)).append(
+    pa.field("offset", pa.int64(), nullable=False)
+)
+"""The columns of a manifest whose videos lie in shards."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,8 @@ class Clip:
         n_frames: Decoded frames.
         status: `ok` or `quarantined`.
         reason: Why it was quarantined, in a word, or empty.
+        shard: The tar that holds the video, see `m2m.shards`; -1 where none does.
+        offset: Where the video's bytes begin in that tar; -1 where there is none.
     """
 
     clip_id: str
@@ -96,6 +103,8 @@ class Clip:
     n_frames: int = 0
     status: str = "ok"
     reason: str = ""
+    shard: int = -1
+    offset: int = -1
 
 
 @dataclass(frozen=True)
@@ -218,7 +227,7 @@ def scan(path: Path) -> list[Clip]:
 
 
 def _scan_folder(root: Path) -> list[Clip]:
-    found: dict[str, Clip] = {}
+    found: dict[str, str] = {}
     seen = {os.path.realpath(root)}
     for folder, folders, files in os.walk(root, followlinks=True, onerror=_refuse):
         # Links are followed, each real folder once: a link to a folder above would have no end.
@@ -234,12 +243,27 @@ def _scan_folder(root: Path) -> list[Clip]:
                 relative.encode()
             except UnicodeEncodeError as error:
                 raise InputError(f"the name {relative!r} is not UTF-8", "rename it") from error
-            above = relative.split("/")[:-1]
-            split = above[0] if above and above[0].lower() in SPLITS else ""
-            label = above[-1] if len(above) > bool(split) else ""
-            found[relative] = Clip("", str(file.absolute()), label, split)
+            found[relative] = str(file.absolute())
     if not found:
         raise InputError(f"there is no video in {root}", f"known suffixes: {' '.join(sorted(SUFFIXES))}")
+    return tree(found)
+
+
+def tree(files: Mapping[str, str]) -> list[Clip]:
+    """Clips of a tree of videos: named after their relative paths, with the class and split that their folders name.
+
+    Args:
+        files: Where each video is, by its path relative to the root of the tree.
+
+    Returns:
+        Clips sorted by id.
+    """
+    found = {}
+    for relative, path in files.items():
+        above = relative.split("/")[:-1]
+        split = above[0] if above and above[0].lower() in SPLITS else ""
+        label = above[-1] if len(above) > bool(split) else ""
+        found[relative] = Clip("", path, label, split)
     return _named(found)
 
 
@@ -251,6 +275,8 @@ def _scan_dataset(manifest: Path) -> list[Clip]:
     clips = []
     for clip in read_manifest(manifest):
         file = (manifest.parent / clip.path).absolute()
+        if clip.status == "ok" and clip.shard >= 0:
+            raise InputError(f"the videos of {manifest.parent} lie in shards", "m2m unpack it, or fetch it, first")
         if clip.status == "ok" and not file.is_file():
             raise InputError(f"{manifest} names {clip.path!r}, which is not there")
         clips.append(replace(clip, path=str(file) if clip.path else ""))
@@ -303,10 +329,11 @@ def read_manifest(path: Path) -> list[Clip]:
         table = pq.read_table(path, schema=None, use_threads=False)
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path} is not a manifest: {' '.join(str(error).split())}") from error
-    if set(table.column_names) != set(SCHEMA.names):
+    schema = PACKED if "shard" in table.column_names else SCHEMA
+    if set(table.column_names) != set(schema.names):
         raise InputError(f"{path} is not a manifest: its columns are {', '.join(table.column_names)}")
     try:
-        rows = table.select(SCHEMA.names).cast(SCHEMA).to_pylist()
+        rows = table.select(schema.names).cast(schema).to_pylist()
     except (pa.ArrowException, ValueError) as error:
         raise InputError(f"{path} is not a manifest: {' '.join(str(error).split())}") from error
     clips = sorted((Clip(**row) for row in rows), key=lambda c: c.clip_id)
@@ -317,6 +344,8 @@ def read_manifest(path: Path) -> list[Clip]:
 def write_manifest(clips: Sequence[Clip], path: Path) -> None:
     """Writes a manifest, whole or not at all; the same rows in any order give the same bytes.
 
+    The columns of shards are there if some clip lies in one.
+
     Raises:
         InputError: An id is there twice, or a status is unknown.
         InfrastructureError: The file cannot be written.
@@ -324,7 +353,8 @@ def write_manifest(clips: Sequence[Clip], path: Path) -> None:
     _check(clips, path)
     rows = [dataclasses.asdict(c) for c in sorted(clips, key=lambda c: c.clip_id)]
     data = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), data, compression="zstd")
+    schema = PACKED if any(c.shard >= 0 for c in clips) else SCHEMA
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), data, compression="zstd")
     write_atomic(path, data.getvalue().to_pybytes())
 
 

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import IO, BinaryIO, Protocol
 
 from m2m.errors import InfrastructureError, InputError
 from m2m.files import commit, discard, disk_errors, file_sha256
@@ -282,7 +282,7 @@ def appearing(path: Path) -> Iterator[Path]:
             discard(part)
 
 
-def copy_hashed(source: BinaryIO, target: BinaryIO) -> str:
+def copy_hashed(source: IO[bytes], target: IO[bytes]) -> str:
     """Copies what is left of a file; returns its sha256."""
     digest = hashlib.sha256()
     while block := source.read(BLOCK):
