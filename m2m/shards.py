@@ -66,8 +66,36 @@ def shard_ids(folder: Path) -> list[int]:
     Raises:
         InputError: It is not a manifest folder, or has no clip with status ok.
     """
-    rows, _, _ = _read(folder)
+    rows, _, _ = read_folder(folder)
     return sorted({c.shard for c in rows if c.status == "ok"})
+
+
+def read_folder(folder: Path) -> tuple[list[Clip], DatasetCard, dict[int, Shard]]:
+    """Manifest, card and shards of a packed folder or a manifest folder, known to belong together.
+
+    Raises:
+        InputError: It is none, has no clip with status ok, or its parts do not fit.
+    """
+    rows, card = _read_dataset(folder)
+    shards = read_shards(folder)
+    for clip in rows:
+        if clip.status == "ok" and clip.shard not in shards:
+            raise InputError(f"{folder}: {clip.clip_id} is in shard {clip.shard}, which {FILE} does not list")
+        if clip.status == "ok" and clip.path != tars.member(clip):
+            raise InputError(f"{folder}: {clip.clip_id} has the path {clip.path!r}, which no packed clip has")
+    return rows, card, shards
+
+
+def write_folder(rows: Sequence[Clip], card: DatasetCard, shards: Sequence[Shard], folder: Path) -> None:
+    """Writes a manifest folder: what `read_folder` reads. Fewer rows than the shards hold are allowed.
+
+    Raises:
+        InputError: A row is wrong.
+        InfrastructureError: It cannot be written.
+    """
+    write_card(card, folder)
+    write_shards(shards, folder)
+    write_manifest(rows, folder / MANIFEST)
 
 
 def read_shards(folder: Path) -> dict[int, Shard]:
@@ -150,10 +178,10 @@ def push(folder: Path, store: Store, out: Path, n: int | None = None) -> list[Sh
             shards = _pack(folder, n, building, building / "shards", send)
             shutil.rmtree(building / "shards")
             return shards
-        rows, card, by_index = _read(folder)
+        rows, card, by_index = read_folder(folder)
         for shard in by_index.values():
             _put(_verified(folder / shard.name, shard), shard, store)
-        _write(rows, card, list(by_index.values()), building)
+        write_folder(rows, card, list(by_index.values()), building)
         return list(by_index.values())
 
 
@@ -226,18 +254,6 @@ def new_folder(out: Path) -> Iterator[Path]:
         shutil.rmtree(building, ignore_errors=True)
 
 
-def _read(folder: Path) -> tuple[list[Clip], DatasetCard, dict[int, Shard]]:
-    """Manifest, card and shards of a packed or manifest folder, once they are known to belong together."""
-    rows, card = _read_dataset(folder)
-    shards = read_shards(folder)
-    for clip in rows:
-        if clip.status == "ok" and clip.shard not in shards:
-            raise InputError(f"{folder}: {clip.clip_id} is in shard {clip.shard}, which {FILE} does not list")
-        if clip.status == "ok" and clip.path != tars.member(clip):
-            raise InputError(f"{folder}: {clip.clip_id} has the path {clip.path!r}, which no packed clip has")
-    return rows, card, shards
-
-
 def _read_dataset(folder: Path) -> tuple[list[Clip], DatasetCard]:
     rows, card = read_manifest(folder / MANIFEST), read_card(folder)
     if data_hash(rows) != card.hash:
@@ -245,12 +261,6 @@ def _read_dataset(folder: Path) -> tuple[list[Clip], DatasetCard]:
     if not any(c.status == "ok" for c in rows):
         raise InputError(f"{folder} has no clip", "see the reasons of its quarantined ones")
     return rows, card
-
-
-def _write(rows: Sequence[Clip], card: DatasetCard, shards: Sequence[Shard], folder: Path) -> None:
-    write_card(card, folder)
-    write_shards(shards, folder)
-    write_manifest(rows, folder / MANIFEST)
 
 
 def _pack(dataset: Path, n: int, out: Path, folder: Path, done: Callable[[Path, Shard], None]) -> list[Shard]:
@@ -268,7 +278,7 @@ def _pack(dataset: Path, n: int, out: Path, folder: Path, done: Callable[[Path, 
         packed += tars.write(tar, dataset, clips, index)
         shards.append(Shard(index, file_sha256(tar), tar.stat().st_size, len(clips)))
         done(tar, shards[-1])
-    _write(packed, card, shards, out)
+    write_folder(packed, card, shards, out)
     return shards
 
 
@@ -289,7 +299,7 @@ def _verified(tar: Path, shard: Shard) -> Path:
 
 def _extract(folder: Path, out: Path, ids: Sequence[int] | None, get: Callable[[Shard, Path], Path]) -> list[Clip]:
     """Makes a working data set from tars that `get` brings, one after the other."""
-    rows, card, shards = _read(folder)
+    rows, card, shards = read_folder(folder)
     wanted: dict[int, list[Clip]] = {}
     for clip in rows:
         if clip.status == "ok":
