@@ -55,7 +55,7 @@ class S3Store:
         if not match:
             raise InputError(f"{uri!r} is not an address on S3", "it has the form s3://bucket/prefix")
         self.bucket = match[1]
-        self.prefix = f"{match[2][1:]}/" if match[2] else ""
+        self.prefix = f"{checked(match[2][1:])}/" if match[2] else ""
         self.uri = f"s3://{self.bucket}{match[2]}"
         self.part = part
         self._bucket_seen = False
@@ -75,17 +75,26 @@ class S3Store:
 
     def get(self, key: str, file: Path, sha256: str) -> None:
         """See Store."""
-        name = self._name(key)
+        checked(key)
         with appearing(file) as part:
-            with self._said(key):
-                try:
-                    self._client.download_file(self.bucket, name, str(part), Config=self._transfer)
-                except ClientError as error:
-                    self._see_bucket(error)
-                    raise
-            found = file_sha256(part)
+            found = self._download(key, part)
             if found != sha256:
                 raise damaged(self.uri, key, sha256, found)
+
+    def fetch(self, key: str, file: Path) -> str:
+        """Writes the bytes under any key, also one that is no key of a store, to a file; returns their sha256.
+
+        Nothing says what the bytes should be: this is for what others have put there.
+        """
+        with appearing(file) as part:
+            return self._download(key, part)
+
+    def listing(self) -> Iterator[tuple[str, int, str]]:
+        """Key, bytes and ETag of all that lies under the prefix, whatever the keys are; sorted by key."""
+        with self._said(""):
+            for page in self._pages(""):
+                for entry in page.get("Contents", ()):
+                    yield entry["Key"].removeprefix(self.prefix), entry["Size"], entry["ETag"].strip('"')
 
     def write(self, key: str, data: bytes) -> None:
         """See Store."""
@@ -116,15 +125,26 @@ class S3Store:
 
     def keys(self, prefix: str) -> Iterator[str]:
         """See Store."""
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix + prefix)
         with self._said(prefix):
-            for page in pages:
+            for page in self._pages(prefix):
                 yield from (entry["Key"].removeprefix(self.prefix) for entry in page.get("Contents", ()))
 
     def delete(self, key: str) -> None:
         """See Store."""
         with self._said(key):
             self._client.delete_object(Bucket=self.bucket, Key=self._name(key))
+
+    def _pages(self, prefix: str) -> Any:
+        return self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix + prefix)
+
+    def _download(self, key: str, part: Path) -> str:
+        with self._said(key):
+            try:
+                self._client.download_file(self.bucket, self.prefix + key, str(part), Config=self._transfer)
+            except ClientError as error:
+                self._see_bucket(error)
+                raise
+        return file_sha256(part)
 
     def _name(self, key: str) -> str:
         return self.prefix + checked(key)

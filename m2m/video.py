@@ -1,4 +1,4 @@
-"""Video files: probe, read, write.
+"""Video files: probe, read, take a picture, write.
 
 A file is refused rather than shortened: reading ends with an error where decoding stops early or less is found than the
 container announces. Pixels are taken as they are stored: rotation is applied, a sample aspect ratio other than 1 is not
@@ -161,6 +161,28 @@ def read(path: Path, size: tuple[int, int] | None = None) -> Iterator[Frame]:
             raise unreadable(path, f"the picture is only {info.width}x{info.height} pixels")
     for index, (frame, pts) in enumerate(_whole(path, info)):
         yield Frame(_picture(frame, size), index, pts, frame.is_corrupt)
+
+
+def picture(path: Path, index: int, size: tuple[int, int] | None = None) -> np.ndarray:
+    """One frame of a file; those before it are decoded and not converted, those after it are left alone.
+
+    Args:
+        path: The file.
+        index: The frame's number from 0.
+        size: (width, height) to resize to, as for `read`. None: the size of the source.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        QuarantineError: `unreadable`: it is not a video, decoding stops before the frame, or there is no such frame.
+    """
+    for number, frame in enumerate(_decode(path)):
+        if number == index:
+            turned = _rotation(frame) % 180
+            own = (frame.height, frame.width) if turned else (frame.width, frame.height)
+            return _picture(frame, size or own)
+    raise unreadable(path, f"it has no frame {index}")
 
 
 def unreadable(path: Path, why: str, **evidence: object) -> QuarantineError:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from m2m.errors import InfrastructureError, QuarantineError
-from m2m.video import VideoParams, Writer, probe, read, resize
+from m2m.video import VideoParams, Writer, picture, probe, read, resize
 from tests.conftest import moving_blocks
 
 # Decoded counts; the container of the first two announces one frame more.
@@ -53,6 +53,15 @@ def test_frames_are_those_of_ffmpeg(shared, ffmpeg, tmp_path):
     want = np.fromfile(tmp_path / "raw", np.uint8).reshape(-1, 240, 320, 3)
     for frame, reference in zip(read(path), want, strict=False):
         assert np.abs(frame.image.astype(int) - reference).mean() < 0.5, frame.index
+
+
+def test_a_picture_is_the_frame_that_reading_gives(make_video):
+    path = make_video(n=6)
+    for size in (None, (40, 30)):
+        for frame in read(path, size):
+            assert np.array_equal(picture(path, frame.index, size), frame.image)
+    with pytest.raises(QuarantineError, match="has no frame 6"):
+        picture(path, 6)
 
 
 def test_time_stamps_of_avi_with_b_frames_go_forward(shared):

@@ -1,0 +1,1 @@
+"""Sources of videos and what becomes a data set of them."""

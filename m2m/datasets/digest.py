@@ -1,0 +1,78 @@
+"""Hashes of many files, quick where nothing has changed: what was hashed is remembered by size and time."""
+
+import json
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from m2m.files import file_sha256
+from m2m.fingerprints import fingerprint
+from m2m.store import MissingError, Store
+
+SETTLED = 2.0
+"""Seconds since a file's last change from which it is remembered: within a tick of the clock it may change unseen."""
+
+
+@dataclass(frozen=True)
+class Digest:
+    """What a file's bytes are.
+
+    Attributes:
+        sha256: Their hash, or `unreadable: ` and why.
+        size: Bytes; 0 where the file cannot be read.
+    """
+
+    sha256: str
+    size: int
+
+
+def digests(files: Sequence[Path], root: str, cache: Store | None, workers: int = 4) -> list[Digest]:
+    """Hashes files, in their order.
+
+    Args:
+        files: Absolute paths.
+        root: The source they belong to; one memory a source.
+        cache: Where hashes are remembered, by path, size and time of the last change; None hashes all of them.
+        workers: Threads.
+
+    Raises:
+        InfrastructureError: The cache cannot be written.
+    """
+    key = f"digests/{fingerprint(root)}.json"
+    known = _recall(cache, key)
+    fresh: dict[str, list] = {}
+
+    def one(file: Path) -> Digest:
+        try:
+            stat = file.stat()
+            was = known.get(str(file))
+            if was is not None and was[:2] == [stat.st_size, stat.st_mtime_ns]:
+                fresh[str(file)] = was
+                return Digest(was[2], stat.st_size)
+            settled = time.time() - stat.st_mtime > SETTLED
+            digest = file_sha256(file)
+            if settled:
+                fresh[str(file)] = [stat.st_size, stat.st_mtime_ns, digest]
+            return Digest(digest, stat.st_size)
+        except OSError as error:
+            return Digest(f"unreadable: {error.strerror}", 0)
+
+    with ThreadPoolExecutor(workers) as pool:
+        found = list(pool.map(one, files))
+    if cache is not None and fresh != known:
+        cache.write(key, json.dumps(fresh, sort_keys=True).encode())
+    return found
+
+
+def _recall(cache: Store | None, key: str) -> dict[str, list]:
+    """What was remembered; nothing where it is missing or damaged, and so all is hashed again."""
+    if cache is None:
+        return {}
+    try:
+        values = json.loads(cache.read(key))
+    except (MissingError, ValueError):
+        return {}
+    whole = isinstance(values, dict) and all(isinstance(v, list) and len(v) == 3 for v in values.values())
+    return values if whole else {}

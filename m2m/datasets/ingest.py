@@ -1,0 +1,238 @@
+"""From a source of videos to a data set: every clip probed, hashed and in a split; broken ones quarantined."""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from m2m import __version__, clips, shards, video, work
+from m2m.clips import MANIFEST, Clip, DatasetCard, file_sha256
+from m2m.datasets.params import IngestParams
+from m2m.datasets.place import keep_apart, place, sweep, video_path
+from m2m.datasets.snapshot import of
+from m2m.datasets.source import Entry, entries
+from m2m.datasets.split import assign, cap
+from m2m.errors import InputError
+from m2m.files import discard, disk_errors, temporary
+from m2m.fingerprints import fingerprint
+from m2m.store import Store
+
+CODE_VERSION = f"{__version__}+ingest.1"
+"""Part of every fingerprint: raised when what is recorded of a clip changes."""
+
+FETCHES = 8
+"""Videos brought from a bucket at a time."""
+
+
+@dataclass(frozen=True)
+class IngestSummary:
+    """What an ingest came to.
+
+    Attributes:
+        output: The data set's folder, or its manifest folder.
+        hash: The data set's hash.
+        snapshot: Hash of the source, all of it.
+        clips: Clips with status ok.
+        frames: Their frames.
+        classes: Labels among them.
+        quarantined: Reason by clip id.
+        left_out: Clips beyond `max_per_class`.
+        shards: Tars, 0 in a plain folder.
+    """
+
+    output: Path
+    hash: str
+    snapshot: str
+    clips: int
+    frames: int
+    classes: int
+    quarantined: dict[str, str]
+    left_out: int
+    shards: int
+
+    def __str__(self) -> str:
+        packed = f" in {self.shards} shards" if self.shards else ""
+        lines = [f"{self.clips} clips of {self.classes} classes ({self.frames} frames){packed}: {self.output}"]
+        if self.left_out:
+            lines.append(f"  {self.left_out} left out: their classes have enough")
+        lines += [f"  quarantined {name}: {why}" for name, why in self.quarantined.items()]
+        return "\n".join(lines)
+
+
+def ingest(
+    source: str,
+    out: Path,
+    params: IngestParams,
+    *,
+    workers: int = 1,
+    store: Store | None = None,
+    cache: Store | None = None,
+    resume: bool = True,
+    progress: bool = True,
+) -> IngestSummary:
+    """Makes a data set of a source.
+
+    Args:
+        source: A path, as `m2m.clips.scan` takes it, or s3://bucket/prefix.
+        out: Without `store` the data set's folder, with its videos as hard links where possible; a second run into it
+            does what is missing. With `store` a new manifest folder.
+        params: Split, shards, most clips a class.
+        workers: Processes that decode.
+        store: The data store that gets the shards.
+        cache: The work store: hashes and verdicts of clips are found there by a run that starts from an empty disk.
+        resume: Keep what earlier runs found out.
+        progress: Tell on stderr what is done.
+
+    Raises:
+        InputError: The source is missing, holds no video that can be read, or overlaps `out`.
+        InfrastructureError: The disk is full, or a store cannot be reached.
+    """
+    if not source.startswith("s3://"):
+        keep_apart(Path(source), out, "the source")
+    gather = partial(_gather, source, params=params, workers=workers, cache=cache, resume=resume, progress=progress)
+    if store is None:
+        return gather(out, out)
+    with tempfile.TemporaryDirectory(prefix="m2m-ingest-") as scratch:
+        summary = gather(Path(scratch), out, link=_symlink)
+        packed = shards.push(Path(scratch), store, out, params.shards)
+        return replace(summary, shards=len(packed))
+
+
+def _symlink(source: Path, target: Path) -> None:
+    target.symlink_to(source)
+
+
+def _gather(
+    source: str,
+    folder: Path,
+    out: Path,
+    *,
+    params: IngestParams,
+    workers: int,
+    cache: Store | None,
+    resume: bool,
+    progress: bool,
+    link: Callable[[Path, Path], None] = place,
+) -> IngestSummary:
+    """Makes the data set's folder; `out` is where the user will find it."""
+    found = entries(source, cache)
+    chosen = _choose(found, params)
+    here = [e for e in chosen if e.clip.status == "ok"]
+    for entry in here:
+        if not entry.bucket and Path(entry.clip.path).resolve().is_relative_to(out.resolve()):
+            raise InputError(f"{entry.clip.path} of the source lies inside {out}", "name another folder for the result")
+    with work.locked(folder):
+        items = [work.Item(e.clip.clip_id, fingerprint(CODE_VERSION, e.identity), e) for e in here]
+        records = work.run(
+            Prober, items, out=folder, workers=workers, resume=resume, progress=progress, store=cache, materialise=False
+        )
+        rows, reasons = [], {e.clip.clip_id: "was quarantined in the source already" for e in chosen if e not in here}
+        rows += [replace(e.clip, path="", sha256="") for e in chosen if e.clip.status != "ok"]
+        good: list[tuple[Entry, Clip]] = []
+        for entry, record in zip(here, records, strict=True):
+            if record.status == "ok":
+                path = video_path(entry.clip, PurePosixPath(entry.clip.path).suffix)
+                good.append((entry, replace(entry.clip, path=path, **record.result["clip"])))
+            else:
+                reasons[entry.clip.clip_id] = f"{record.reason}: {record.what}"
+                rows.append(replace(entry.clip, path="", status=record.status, reason=record.reason))
+        if not good:
+            first = next(iter(sorted(reasons.items())))
+            raise InputError(f"no clip of {source} can be used; first {first[0]}: {first[1]}")
+        _bring(good, folder, link)
+        rows += assign([clip for _, clip in good], params.val_share, params.seed)
+        snapshot = of(found).hash
+        card = _card(source, rows, params, snapshot)
+        sweep(folder, {r.path for r in rows})
+        clips.write_manifest(rows, folder / MANIFEST)
+        clips.write_card(card, folder)
+    return IngestSummary(
+        output=out,
+        hash=card.hash,
+        snapshot=snapshot,
+        clips=card.clips,
+        frames=sum(clip.n_frames for _, clip in good),
+        classes=len({clip.label for _, clip in good}),
+        quarantined=dict(sorted(reasons.items())),
+        left_out=len(found) - len(chosen),
+        shards=0,
+    )
+
+
+class Prober:
+    """Looks at one clip after the other: what it is, and whether all of it can be decoded."""
+
+    def __call__(self, entry: Entry) -> dict[str, Any]:
+        """The columns of the manifest that only the video knows.
+
+        Raises:
+            QuarantineError: `unreadable`: it is not a video, or not a whole one.
+        """
+        with tempfile.TemporaryDirectory(prefix="m2m-probe-") as scratch, entry.file(Path(scratch)) as file:
+            info = video.probe(file, count=True)
+            sha256 = file_sha256(file) if entry.bucket else entry.identity
+        return {
+            "clip": {
+                "sha256": sha256,
+                "width": info.width,
+                "height": info.height,
+                "fps_num": info.fps.numerator,
+                "fps_den": info.fps.denominator,
+                "n_frames": info.n_frames,
+            }
+        }
+
+
+def _choose(found: Sequence[Entry], params: IngestParams) -> list[Entry]:
+    """At most `max_per_class` clips of each class and split; what the source has quarantined comes along."""
+    kept = cap([e.clip for e in found if e.clip.status == "ok"], params.max_per_class, params.seed)
+    names = {clip.clip_id for clip in kept}
+    return [e for e in found if e.clip.status != "ok" or e.clip.clip_id in names]
+
+
+def _bring(good: Sequence[tuple[Entry, Clip]], folder: Path, link: Callable[[Path, Path], None]) -> None:
+    """Puts the videos into the data set's folder; those that are there and whole stay.
+
+    Raises:
+        InputError: A video has changed since it was hashed.
+    """
+
+    def one(pair: tuple[Entry, Clip]) -> None:
+        entry, clip = pair
+        target = folder / clip.path
+        if target.is_file() and (entry.is_at(target) or file_sha256(target) == clip.sha256):
+            return
+        part = temporary(target)
+        try:
+            entry.bring(part, link)
+            if not entry.is_at(part) and file_sha256(part) != clip.sha256:
+                raise InputError(f"{entry.clip.path} has changed while it was ingested", "run again")
+            part.replace(target)
+        except FileNotFoundError as error:
+            raise InputError(f"{entry.clip.path} went away while it was ingested", "run again") from error
+        finally:
+            discard(part)
+
+    (folder / "videos").mkdir(parents=True, exist_ok=True)
+    with disk_errors(folder), ThreadPoolExecutor(FETCHES) as pool:
+        for _ in pool.map(one, good):
+            pass
+
+
+def _card(source: str, rows: Sequence[Clip], params: IngestParams, snapshot: str) -> DatasetCard:
+    name = PurePosixPath(source).name if source.startswith("s3://") else Path(source).resolve().stem
+    return DatasetCard(
+        name=name,
+        variant="real",
+        private=False,
+        parameters=asdict(params),
+        code_version=CODE_VERSION,
+        licences=(),
+        parent=snapshot,
+        clips=sum(r.status == "ok" for r in rows),
+        quarantined=sum(r.status != "ok" for r in rows),
+        hash=clips.data_hash(rows),
+    )
