@@ -37,6 +37,8 @@ ATTEMPTS = 6
 
 CUT = (IncompleteReadError, ResponseStreamingError, ReadTimeoutError)
 REFUSED = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied", "ExpiredToken", "InvalidToken"})
+SPOILT = frozenset({"BadDigest", "XAmzContentSHA256Mismatch", "IncompleteBody", "RequestTimeout"})
+"""Errors that blame the request and mean what happened to it on the way."""
 
 
 class S3Store:
@@ -226,9 +228,9 @@ class S3Store:
                 f"{self.uri}/{key} is refused: {said} ({code})",
                 "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and their rights on the bucket",
             )
-        if status < 500 and status != 429:
+        if status < 500 and status != 429 and code not in SPOILT:
             return InputError(f"{self.uri}/{key} cannot be used: {said} ({code})", "check the address and the region")
-        return InfrastructureError(f"{self.uri}/{key}: {said} ({code})", "try again when the server has recovered")
+        return InfrastructureError(f"{self.uri}/{key}: {said} ({code})", "run again when the server has recovered")
 
 
 def _status(error: ClientError) -> int:

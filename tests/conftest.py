@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from m2m.video import VideoParams, Writer
+from tests.s3_server import s3, s3_endpoint  # noqa: F401
 
 
 @pytest.fixture(scope="session")
