@@ -1,0 +1,1 @@
+"""K-NEXUS: which classes of a data set stand for all of them."""

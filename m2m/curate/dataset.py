@@ -1,0 +1,203 @@
+"""From a data set to the subset of the selected classes: rows are left out, nothing is packed again."""
+
+import tempfile
+from collections import Counter
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from m2m import __version__, shards
+from m2m.clips import (
+    MANIFEST,
+    Clip,
+    DatasetCard,
+    data_hash,
+    file_sha256,
+    read_card,
+    read_manifest,
+    write_card,
+    write_manifest,
+)
+from m2m.curate.embed import VectorCache, Vectors, embed, vector_key
+from m2m.curate.encoder import make_encoder
+from m2m.curate.params import CurateParams
+from m2m.curate.select import Selection, read_list, select, select_listed, too_few, write_selection
+from m2m.datasets.place import keep_apart, place, video_path
+from m2m.errors import InputError
+from m2m.files import disk_errors
+from m2m.store import Store
+
+CODE_VERSION = f"{__version__}+curate.1"
+"""Version of the code that selects, for the data set's card."""
+
+BATCH = 256
+"""Clips of a plain folder that are described before their vectors are kept."""
+
+TRAINING = ("", "train")
+"""Splits by whose clips classes are judged: what a selection is tested on must not have made it."""
+
+
+def curate(
+    dataset: Path,
+    out: Path,
+    params: CurateParams,
+    *,
+    workers: int = 1,
+    store: Store | None = None,
+    cache: Store | None = None,
+) -> Selection:
+    """Selects classes of a data set and writes the subset that they are.
+
+    Classes are judged by their clips of the split `train` (or of none), or by all where there is no such clip.
+
+    Args:
+        dataset: A manifest folder, or a plain folder with videos.
+        out: A new folder: of the same form, with the rows of the selected classes, quarantined ones among them, and
+            `selection.json`. The shards stay what they are; videos of a plain folder become hard links where possible.
+        params: How many classes, by which method.
+        workers: Threads that decode.
+        store: The data store that has the shards of a manifest folder.
+        cache: The work store: clips that an earlier run has described are not decoded again.
+
+    Returns:
+        What became of every class.
+
+    Raises:
+        InputError: There are fewer classes than K, a clip without a label, a class without a usable clip, a list with
+            unknown classes; the data set is damaged or overlaps `out`; `out` is not empty.
+        InfrastructureError: The disk is full, or a store cannot be reached.
+    """
+    keep_apart(dataset, out, "the data set")
+    rows, card = read_manifest(dataset / MANIFEST), read_card(dataset)
+    if data_hash(rows) != card.hash:
+        raise InputError(f"manifest and card of {dataset} do not belong together", "run what wrote them again")
+    judged = judged_by(rows)
+    counts = Counter(clip.label for clip in judged)
+    with shards.new_folder(out) as building:
+        if params.method == "list":
+            selection = select_listed(counts, read_list(Path(params.list)), params, card.hash)
+        else:
+            if len(counts) < params.classes:
+                raise too_few(len(counts), params.classes)
+            selection = _clustered(dataset, judged, params, workers, store, cache, card.hash)
+        selected = set(selection.selected)
+        chosen = [row for row in rows if row.label in selected]
+        if _packed(dataset):
+            shards.write_shards(list(shards.read_shards(dataset).values()), building)
+        else:
+            chosen = [_place(dataset, row, building) for row in chosen]
+        write_selection(selection, building)
+        write_card(_card(card, chosen, selection), building)
+        write_manifest(chosen, building / MANIFEST)
+    return selection
+
+
+def judged_by(rows: Sequence[Clip]) -> list[Clip]:
+    """The clips by which classes are judged.
+
+    Raises:
+        InputError: A clip has no label, or a class has no such clip.
+    """
+    good = [row for row in rows if row.status == "ok"]
+    bare = [row.clip_id for row in good if not row.label]
+    if bare:
+        raise InputError(
+            f"{len(bare)} of {len(good)} clips have no label, first {bare[0]}",
+            "put videos in folders named after their classes, or name labels in a list",
+        )
+    judged = [row for row in good if row.split in TRAINING] or good
+    empty = sorted({row.label for row in rows if row.label} - {row.label for row in judged})
+    if empty:
+        raise InputError(
+            f"the class {empty[0]!r} has no clip to be judged by ({len(empty)} such classes)",
+            "its clips are quarantined or none is for training: mend them, or take the class out of the source",
+        )
+    return judged
+
+
+def _clustered(
+    dataset: Path,
+    judged: Sequence[Clip],
+    params: CurateParams,
+    workers: int,
+    store: Store | None,
+    cache: Store | None,
+    parent: str,
+) -> Selection:
+    encoder = make_encoder(params)
+    kept = VectorCache(cache, encoder.name, params.seed)
+    known: Vectors = kept.load()
+    with closing(_files(dataset, [c for c in judged if vector_key(c) not in known], store)) as batches:
+        for batch in batches:
+            fresh = embed(batch, encoder, params.seed, workers)
+            kept.add(fresh)
+            known.update(fresh)
+    vectors = np.stack([known[vector_key(clip)] for clip in judged])
+    labels = [clip.label for clip in judged]
+    return select(vectors, labels, params, encoder=encoder.name, parent=parent)
+
+
+def _files(
+    dataset: Path, wanted: Sequence[Clip], store: Store | None
+) -> Generator[list[tuple[Clip, Path]], None, None]:
+    """Clips with their files, some at a time; the files are there until the next ones are asked for."""
+    return _from_shards(dataset, wanted, store) if _packed(dataset) else _from_folder(dataset, wanted)
+
+
+def _from_shards(
+    dataset: Path, wanted: Sequence[Clip], store: Store | None
+) -> Generator[list[tuple[Clip, Path]], None, None]:
+    if store is None:
+        raise InputError(f"the videos of {dataset} lie in shards", "say where: set M2M_STORE")
+    for index in sorted({clip.shard for clip in wanted}):
+        with tempfile.TemporaryDirectory(prefix="m2m-curate-") as scratch:
+            unpacked = Path(scratch) / "shard"
+            shards.fetch(dataset, store, unpacked, [index])
+            yield [(clip, unpacked / clip.path) for clip in wanted if clip.shard == index]
+
+
+def _from_folder(dataset: Path, wanted: Sequence[Clip]) -> Generator[list[tuple[Clip, Path]], None, None]:
+    for start in range(0, len(wanted), BATCH):
+        batch = [(clip, dataset / clip.path) for clip in wanted[start : start + BATCH]]
+        for clip, file in batch:
+            try:
+                found = file_sha256(file)
+            except OSError as error:
+                raise InputError(f"cannot read {file}: {error.strerror}", "ingest the source again") from error
+            if found != clip.sha256:
+                raise InputError(f"{file} has other bytes than the manifest says", "ingest the source again")
+        yield batch
+
+
+def _packed(dataset: Path) -> bool:
+    return (dataset / shards.FILE).is_file()
+
+
+def _place(dataset: Path, row: Clip, out: Path) -> Clip:
+    """Puts the video of a row, if it has one, into the subset's folder; returns the row as it is there."""
+    if row.status != "ok":
+        return row
+    path = video_path(row, Path(row.path).suffix)
+    with disk_errors(out):
+        (out / path).parent.mkdir(exist_ok=True)
+        try:
+            place(dataset / row.path, out / path)
+        except FileNotFoundError as error:
+            raise InputError(f"{dataset / row.path} is missing", "ingest the source again") from error
+    return replace(row, path=path)
+
+
+def _card(card: DatasetCard, rows: Sequence[Clip], selection: Selection) -> DatasetCard:
+    return replace(
+        card,
+        name=f"{card.name}-{len(selection.selected)}",
+        parameters=selection.parameters,
+        code_version=CODE_VERSION,
+        parent=card.hash,
+        clips=sum(row.status == "ok" for row in rows),
+        quarantined=sum(row.status != "ok" for row in rows),
+        hash=data_hash(rows),
+    )
