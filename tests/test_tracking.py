@@ -1,0 +1,331 @@
+"""What a run logs arrives once, under the run that its fingerprint names, whatever happens on the way."""
+
+import json
+import math
+import threading
+from pathlib import Path
+
+import mlflow.data
+import pytest
+from mlflow import MlflowClient
+
+from m2m import mirror, spool, tracking
+from m2m.errors import InfrastructureError, InputError
+from m2m.sender import deliver, replay
+from m2m.store import open_store
+from m2m.tracker import PARENT, Tracker
+from m2m.tracking import open_run, tracking_uri
+from tests.trackers import database, history, runs
+
+F = "ab" * 32
+VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_RUN_ID", "M2M_PARENT_RUN", "M2M_PIPELINE_RUN")
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    for name in (*VARIABLES, "M2M_WORK", "M2M_TRACKING", "RANK"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def uri(tmp_path):
+    return database(tmp_path)
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    """Runs only fill their spools; tests send them with `replay`."""
+    monkeypatch.setattr(tracking, "_start_sender", lambda out, uri: None)
+
+
+def train(folder, steps, fingerprint=F, kind="pretrain", fail=False, **options) -> None:
+    with open_run(kind, f"a {kind}", fingerprint, spool=folder, **options) as run:
+        for step in steps:
+            run.metrics({"loss": 1 / (step + 1)}, step)
+        if fail:
+            raise ZeroDivisionError
+
+
+def send(folder, uri) -> None:
+    done = replay(folder, Tracker(uri, settle=0))
+    assert (done.left, done.refused, done.error) == (0, 0, "")
+    assert not list(folder.iterdir())
+
+
+def test_a_run_arrives_whole_in_sqlite(tmp_path, uri):
+    curve = tmp_path / "curve.png"
+    curve.write_bytes(b"png")
+    with open_run(
+        "pretrain",
+        "tiny",
+        F,
+        spool=tmp_path / "spool",
+        params={"model": {"depth": 2}, "lr": 1e-3},
+        tags={"seed": 7},
+        dataset=("Kinetics-150", "cd" * 32, "s3://store/datasets/cd"),
+        uri=uri,
+    ) as run:
+        for step in range(300):
+            run.metrics({"loss": 1 / (step + 1), "top-1 (val)": step / 300}, step)
+        run.artifact(curve, "figures")
+        curve.unlink()  # what was logged is kept until it is sent
+    (found,) = runs(uri)
+    assert found.info.run_id == run.id and found.info.status == "FINISHED" and found.info.run_name == "tiny"
+    assert found.data.params == {"model.depth": "2", "lr": "0.001"}
+    assert found.data.tags["m2m.fingerprint"] == F and found.data.tags["seed"] == "7"
+    assert found.data.tags["m2m.data.input"] == "cd" * 32
+    assert history(uri, run.id, "loss") == [(i, 1 / (i + 1)) for i in range(300)]
+    assert len(history(uri, run.id, "top-1 _val_")) == 300
+    data = found.inputs.dataset_inputs[0].dataset
+    assert data.name == "Kinetics-150" and ("cd" * 32).startswith(data.digest)
+    assert json.loads(data.profile) == {"hash": "cd" * 32}
+    assert mlflow.data.get_source(data).uri == "s3://store/datasets/cd"
+    client, copies = MlflowClient(uri), tmp_path / "copies"
+    copies.mkdir()
+    curves = client.download_artifacts(run.id, "figures/curve.png", str(copies))
+    assert Path(curves).read_bytes() == b"png"
+    packages = Path(client.download_artifacts(run.id, "environment.txt", str(copies))).read_text().lower()
+    assert "\nmlflow==" in packages and packages.startswith("# python 3.1")
+    assert not list((tmp_path / "spool").iterdir()), "what arrived is removed"
+
+
+def test_the_code_revision_is_the_repositorys(monkeypatch):
+    tracking.git_revision.cache_clear()
+    monkeypatch.setenv("M2M_REVISION", "of an image")
+    assert tracking.git_revision() == "of an image"
+    tracking.git_revision.cache_clear()
+    monkeypatch.delenv("M2M_REVISION")
+    revision = tracking.git_revision()
+    assert revision == "" or len(revision.removesuffix("-dirty")) == 40
+
+
+def test_a_retry_goes_on_with_its_run_and_repeated_steps_are_there_once(tmp_path, uri, offline):
+    with pytest.raises(ZeroDivisionError):
+        train(tmp_path / "s", range(3), fail=True)
+    send(tmp_path / "s", uri)
+    (failed,) = runs(uri)
+    assert failed.info.status == "FAILED"
+    train(tmp_path / "s", range(2, 6))  # from the last checkpoint on
+    train(tmp_path / "s", range(2), kind="align")
+    train(tmp_path / "s", range(2), fingerprint="cd" * 32)
+    send(tmp_path / "s", uri)
+    found = runs(uri)
+    assert len(found) == 3
+    assert found[0].info.run_id == failed.info.run_id and found[0].info.status == "FINISHED"
+    assert history(uri, failed.info.run_id, "loss") == [(i, 1 / (i + 1)) for i in range(6)]
+
+
+def test_a_lost_state_sends_again_and_changes_nothing(tmp_path, uri, offline):
+    train(tmp_path / "s", range(4), params={"lr": 1}, dataset=("d", "ef" * 32, "/data"))
+    (path,) = spool.pending(tmp_path / "s")
+    deliver(path, Tracker(uri, settle=0))
+    before = runs(uri)[0].to_dictionary()
+    path.with_suffix(".state").write_text('{"offset": 1')  # as a loss of power leaves it
+    again = deliver(path, Tracker(uri, settle=0))
+    (after,) = runs(uri)
+    assert after.to_dictionary() == before
+    assert history(uri, after.info.run_id, "loss") == [(i, 1 / (i + 1)) for i in range(4)]
+    # Only the artifact could not be sent again: its copy was removed when it had arrived.
+    assert again.refused == 1 and "no longer there" in path.with_suffix(".refused").read_text()
+
+
+def test_what_the_tracker_will_never_take_is_put_aside_and_the_rest_arrives(tmp_path, uri, offline, capsys):
+    train(tmp_path / "s", range(2), params={"lr": 1})
+    send(tmp_path / "s", uri)
+    train(tmp_path / "s", range(2, 4), params={"lr": 2})
+    done = replay(tmp_path / "s", Tracker(uri, settle=0))
+    assert (done.arrived, done.left, done.refused) == (1, 0, 1)
+    (aside,) = (tmp_path / "s").iterdir()
+    assert json.loads(aside.read_text())["entry"]["values"] == {"lr": "2"}
+    (found,) = runs(uri)
+    assert found.data.params["lr"] == "1" and len(history(uri, found.info.run_id, "loss")) == 4
+
+
+def test_figures_that_are_not_finite_do_not_stop_the_others(tmp_path, uri, offline):
+    with open_run("pretrain", "odd", F, spool=tmp_path / "s") as run:
+        run.metrics({"loss": math.nan}, 0)
+        run.metrics({"loss": math.inf}, 1)
+        run.metrics({"loss": 1.0}, 2)
+        with pytest.raises(ValueError):
+            run.metrics({"loss": "much"}, 3)
+    send(tmp_path / "s", uri)
+    steps = history(uri, runs(uri)[0].info.run_id, "loss")
+    assert [s for s, _ in steps] == [0, 1, 2] and math.isnan(steps[0][1]) and steps[1][1] > 1e308
+
+
+def test_a_line_that_was_cut_off_is_left_out(tmp_path, uri, offline):
+    train(tmp_path / "s", range(3))
+    (path,) = spool.pending(tmp_path / "s")
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:-1])[:-10])  # no end, and half a metric
+    state = deliver(path, Tracker(uri, settle=0))
+    (found,) = runs(uri)
+    assert found.info.status == "RUNNING" and len(history(uri, found.info.run_id, "loss")) == 2
+    assert state.offset == sum(len(line) for line in lines[:-2])
+
+
+def test_a_wiped_tracker_gets_the_whole_run_again(tmp_path, uri, offline):
+    train(tmp_path / "s", range(3))
+    (path,) = spool.pending(tmp_path / "s")
+    half = tmp_path / "s" / "half.jsonl"
+    half.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-2]))
+    deliver(half, Tracker(uri, settle=0))
+    state = spool.read_state(half)
+    path.rename(half)
+    spool.write_state(half, state)
+    other = tmp_path / "other"
+    other.mkdir()
+    fresh = database(other)
+    tracker = Tracker(fresh, settle=0)
+    assert replay(tmp_path / "s", tracker).left == 1
+    assert replay(tmp_path / "s", tracker).arrived == 1
+    assert len(history(fresh, runs(fresh)[0].info.run_id, "loss")) == 3
+
+
+def test_the_environment_names_the_run_or_its_parent(tmp_path, uri, offline, monkeypatch):
+    client = MlflowClient(uri)
+    given = client.create_run(client.create_experiment("elsewhere")).info.run_id
+    monkeypatch.setenv("MLFLOW_RUN_ID", given)
+    train(tmp_path / "s", range(2))
+    monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)  # of another tracker
+    monkeypatch.setenv("M2M_PARENT_RUN", given)
+    train(tmp_path / "s", range(3), fingerprint="01")
+    monkeypatch.delenv("M2M_PARENT_RUN")
+    train(tmp_path / "s", range(4), fingerprint="02", parent=given)
+    send(tmp_path / "s", uri)
+    assert history(uri, given, "loss") == [(0, 1.0), (1, 0.5)]
+    children = [r for r in runs(uri) if r.data.tags.get(PARENT) == given]
+    assert {r.data.tags["m2m.fingerprint"] for r in children} == {"01", "02"}
+
+
+def test_the_tasks_of_a_pipeline_run_have_one_parent_that_the_last_one_ends(tmp_path, uri, offline, monkeypatch):
+    monkeypatch.setenv("M2M_PIPELINE_RUN", "experiment-7")
+    train(tmp_path / "s", range(1), fingerprint="01")
+    train(tmp_path / "s", range(1), fingerprint="02", kind="align")
+    send(tmp_path / "s", uri)
+    parents = {r.data.tags.get(PARENT) for r in runs(uri)} - {None}
+    (parent,) = parents
+    assert [r.info.status for r in runs(uri) if r.info.run_id == parent] == ["RUNNING"]
+    with open_run("pipeline", "experiment-7", "experiment-7", spool=tmp_path / "s"):
+        pass
+    send(tmp_path / "s", uri)
+    assert [r.info.status for r in runs(uri) if r.info.run_id == parent] == ["FINISHED"]
+    assert len(runs(uri)) == 3
+
+
+def test_a_finished_run_belongs_to_its_pipeline_run_and_an_interrupted_one_goes_on_under_the_next(
+    tmp_path, uri, offline, monkeypatch
+):
+    monkeypatch.setenv("M2M_PIPELINE_RUN", "first")
+    train(tmp_path / "s", range(2), fingerprint="01")
+    with pytest.raises(ZeroDivisionError):
+        train(tmp_path / "s", range(2), fingerprint="02", fail=True)
+    send(tmp_path / "s", uri)
+    monkeypatch.setenv("M2M_PIPELINE_RUN", "second")
+    train(tmp_path / "s", range(2), fingerprint="01")
+    train(tmp_path / "s", range(3), fingerprint="02")
+    send(tmp_path / "s", uri)
+    names = {r.info.run_id: r.info.run_name for r in runs(uri)}
+    under = sorted(
+        (r.data.tags["m2m.fingerprint"], names[r.data.tags[PARENT]]) for r in runs(uri) if PARENT in r.data.tags
+    )
+    assert under == [("01", "first"), ("01", "second"), ("02", "second")]
+
+
+def test_processes_that_make_the_same_run_at_once_agree_on_one(tmp_path, uri, offline):
+    trackers = [Tracker(uri, settle=1.0) for _ in range(3)]
+    opened = {"kind": "pretrain", "fingerprint": F, "name": "x", "experiment": "m2m", "run_id": "", "parent": ""}
+    start, ids = threading.Barrier(3), []
+
+    def work(tracker: Tracker) -> None:
+        start.wait()
+        ids.append(tracker.open({**opened, "pipeline": "p", "tags": {}})[0])
+
+    threads = [threading.Thread(target=work, args=(t,)) for t in trackers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(ids) == 3 and len(set(ids)) == 1
+    assert sorted(r.data.tags["m2m.kind"] for r in runs(uri)) == ["pipeline", "pretrain"]
+
+
+def test_a_spool_survives_its_pod_in_the_work_store(tmp_path, uri, offline):
+    report = tmp_path / "report of class a&b.txt"
+    report.write_text("fine")
+    with open_run("evaluate", "e", F, spool=tmp_path / "pod1") as run:
+        run.metrics({"top1": 0.5}, 1)
+        run.artifact(report)
+    store = open_store(tmp_path / "work")
+    (path,) = spool.pending(tmp_path / "pod1")
+    mirror.save(store, path)
+    mirror.save(store, path)
+    spool.remove(path)
+    done = replay(tmp_path / "pod2", Tracker(uri, settle=0), store)
+    assert (done.arrived, done.left) == (1, 0)
+    (found,) = runs(uri)
+    assert found.data.metrics == {"top1": 0.5}
+    names = {a.path for a in MlflowClient(uri).list_artifacts(found.info.run_id)}
+    assert names == {"environment.txt", report.name}
+    assert not list(store.keys("")) and not list((tmp_path / "pod2").iterdir())
+
+
+def test_a_full_disk_costs_entries_and_not_the_run(tmp_path, uri, offline, monkeypatch, capsys):
+    with open_run("pretrain", "x", F, spool=tmp_path / "s") as run:
+        run.metrics({"loss": 1.0}, 0)
+
+        def full(handle, data):
+            raise OSError(28, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(spool.os, "write", full)
+            run.metrics({"loss": 2.0}, 1)
+            run.metrics({"loss": 3.0}, 2)
+        run.metrics({"loss": 4.0}, 3)
+    assert capsys.readouterr().err.count("No space left on device") == 1
+    send(tmp_path / "s", uri)
+    assert history(uri, runs(uri)[0].info.run_id, "loss") == [(0, 1.0), (3, 4.0)]
+
+
+@pytest.mark.parametrize(("name", "value"), [("M2M_TRACKING", "off"), ("RANK", "1")])
+def test_a_run_that_is_not_tracked_takes_everything_and_writes_nothing(tmp_path, monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with open_run("pretrain", "x", F, spool=tmp_path / "s", params={"a": 1}, dataset=("d", F, "/d")) as run:
+        run.metrics({"loss": 1.0}, 0)
+        run.text("a.txt", "a")
+    assert run.id == "" and not list(tmp_path.iterdir())
+
+
+def test_an_artifact_that_is_not_there_is_the_callers_mistake(tmp_path, offline):
+    with pytest.raises(InputError, match="is not a file"), open_run("p", "x", F, spool=tmp_path) as run:
+        run.artifact(tmp_path / "missing.png")
+
+
+@pytest.mark.parametrize("text", ["mlruns", "./mlruns", "file:///tmp/mlruns", "ftp://host", "sqlite"])
+def test_a_folder_of_files_is_no_tracker(tmp_path, text):
+    with pytest.raises(InputError, match="is no tracker") as caught:
+        tracking_uri(tmp_path, text)
+    assert caught.value.code == 1
+    with pytest.raises(InputError, match="is no tracker"), open_run("p", "x", F, spool=tmp_path, uri=text):
+        pass
+
+
+def test_the_tracker_is_the_environments_or_a_database_where_the_work_is(tmp_path, monkeypatch):
+    assert tracking_uri(tmp_path / "out" / "tracking") == f"sqlite:///{tmp_path}/out/mlflow.db"
+    monkeypatch.setenv("M2M_WORK", str(tmp_path / "work"))
+    assert tracking_uri(tmp_path / "s") == f"sqlite:///{tmp_path}/work/mlflow.db"
+    assert tracking.spool_folder(tmp_path / "out") == tmp_path / "work" / "tracking"
+    monkeypatch.setenv("M2M_WORK", "s3://bucket/work")
+    assert tracking_uri(tmp_path / "s") == ""
+    assert tracking.spool_folder(tmp_path / "out") == tmp_path / "out" / ".m2m" / "tracking"
+    with pytest.raises(InputError, match="no tracker to send to"):
+        tracking.replay(tmp_path / "s")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://user:secret@mlflow.example")
+    assert tracking_uri(tmp_path / "s") == "https://user:secret@mlflow.example"
+
+
+def test_replay_says_when_the_tracker_cannot_be_opened(tmp_path):
+    (tmp_path / "not.db").write_text("this is no database" * 100)
+    with pytest.raises(InfrastructureError, match="does not answer") as caught:
+        tracking.replay(tmp_path / "s", f"sqlite:///{tmp_path}/not.db")
+    assert caught.value.code == 5
