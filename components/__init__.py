@@ -1,0 +1,1 @@
+"""KFP components, one file a stage: typed artifacts in, one library call, typed artifacts out."""

@@ -1,0 +1,39 @@
+"""Aligns a pre-trained encoder on the labels of a published data set."""
+
+from kfp import dsl
+from kfp.dsl import Input, Metrics, Model, Output
+
+from components.images import image
+
+
+@dsl.component(base_image=image("train"), install_kfp_package=False)
+def align(
+    dataset: str,
+    checkpoint: Input[Model],
+    params: dict,
+    model: dict,
+    seed: int,
+    aligned: Output[Model],
+    metrics: Output[Metrics],
+):
+    """Writes an encoder that knows the labels.
+
+    Args:
+        dataset: Hash of a published data set.
+        checkpoint: A pre-trained encoder.
+        params: The `align` section.
+        model: The `model` section.
+        seed: Seed of head and order.
+        aligned: The weights.
+        metrics: The last epoch's figures.
+    """
+    from pathlib import Path
+
+    from m2m.artifacts import opened, stamp
+    from m2m.params import section
+    from m2m.train.stages import align_set
+
+    settings = section("align", params), section("model", model)
+    done = align_set(dataset, opened(checkpoint, "checkpoint"), Path(aligned.path), *settings, seed=seed)
+    stamp(aligned, "checkpoint", done.about)
+    metrics.metadata.update(done.metrics)

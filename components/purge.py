@@ -1,0 +1,24 @@
+"""Deletes the personal data behind a released data set."""
+
+from kfp import dsl
+from kfp.dsl import Artifact, Output
+
+from components.images import image
+
+
+@dsl.component(base_image=image("base"), install_kfp_package=False)
+def purge(dataset: str, yes: bool, proof: Output[Artifact]):
+    """Writes what was deleted, and that it is gone.
+
+    Args:
+        dataset: Hash of a merged data set.
+        yes: Really delete; without it the proof says what would go.
+        proof: Every object with its hash, and what remains and why.
+    """
+    from pathlib import Path
+
+    from m2m.artifacts import stamp
+    from m2m.purge import purge_published
+
+    done = purge_published(dataset, Path(proof.path), yes=yes)
+    stamp(proof, "report", deleted=done.deleted, remaining=done.remaining)

@@ -1,0 +1,28 @@
+"""Recovers the bodies of one shard's people."""
+
+from kfp import dsl
+from kfp.dsl import Artifact, Input, Output
+
+from components.images import image
+
+
+@dsl.component(base_image=image("recover"), install_kfp_package=False)
+def recover(people: Input[Artifact], shard: int, params: dict, workers: int, bodies: Output[Artifact]):
+    """Writes SMPL-X poses of the same people that were painted out.
+
+    Args:
+        people: What `detect` found in this shard.
+        shard: Which shard.
+        params: The `augment` section.
+        workers: Processes.
+        bodies: Records of what lies in the work store.
+    """
+    from pathlib import Path
+
+    from m2m.artifacts import opened, stamp
+    from m2m.augment.stages import recover_shard
+    from m2m.params import section
+
+    found, out = opened(people, "people"), Path(bodies.path)
+    done = recover_shard(found, shard, out, section("augment", params), workers=workers)
+    stamp(bodies, "bodies", done, shard=shard)

@@ -1,0 +1,71 @@
+"""The experiment pipeline: what is a data set worth to a model?"""
+
+from kfp import dsl
+
+from components.align import align
+from components.evaluate import evaluate
+from components.pretrain import pretrain
+from components.report_failure import report_failure
+from components.summarize import summarize
+from pipelines.resources import fit
+
+
+def experiment_pipeline(gpu: bool = False) -> dsl.base_component.BaseComponent:
+    """Wires the experiment pipeline.
+
+    Args:
+        gpu: Ask for GPUs where they help.
+    """
+
+    @dsl.pipeline(name="m2m-experiment", description="Pre-train, align, fine-tune and probe.")
+    def pipeline(
+        pretrain_set: str,
+        align_set: str,
+        downstream: list[dict],
+        model_params: dict,
+        pretrain_params: dict,
+        align_params: dict,
+        evaluate_params: dict,
+        seed: int = 0,
+    ):
+        """Pre-trains on one data set, aligns on another, and tests on others.
+
+        Args:
+            pretrain_set: Hash of a published data set.
+            align_set: Hash of a published data set.
+            downstream: What to test: `{"name", "dataset", "protocol", "seed"}` each.
+            model_params: The section `model` of the parameters; empty for the defaults, as in those below.
+            pretrain_params: The section `pretrain`.
+            align_params: The section `align`.
+            evaluate_params: The section `evaluate`.
+            seed: Seed of pre-training and alignment.
+        """
+        failure = fit(report_failure(), "report-failure")
+        with dsl.ExitHandler(failure, name="whole-run"):
+            learned = pretrain(dataset=pretrain_set, params=pretrain_params, model=model_params, seed=seed)
+            fit(learned, "pretrain", gpu)
+            aligned = align(
+                dataset=align_set,
+                checkpoint=learned.outputs["checkpoint"],
+                params=align_params,
+                model=model_params,
+                seed=seed,
+            )
+            fit(aligned, "align", gpu)
+            with dsl.ParallelFor(downstream, name="tests", parallelism=8) as test:
+                tested = evaluate(
+                    dataset=test.dataset,
+                    name=test.name,
+                    protocol=test.protocol,
+                    seed=test.seed,
+                    checkpoint=aligned.outputs["aligned"],
+                    params=evaluate_params,
+                    model=model_params,
+                )
+                fit(tested, "evaluate", gpu)
+            page = summarize(
+                datasets=[pretrain_set, align_set], evaluations=dsl.Collected(tested.outputs["evaluation"])
+            )
+            fit(page, "summarize")
+
+    return pipeline

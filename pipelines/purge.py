@@ -1,0 +1,25 @@
+"""The purge pipeline: deletes the personal data behind a released data set, and proves it."""
+
+from kfp import dsl
+
+from components.purge import purge
+from components.report_failure import report_failure
+from pipelines.resources import fit
+
+
+def purge_pipeline() -> dsl.base_component.BaseComponent:
+    """Wires the purge pipeline."""
+
+    @dsl.pipeline(name="m2m-purge", description="Deletes originals and intermediates, and proves it.")
+    def pipeline(dataset: str, yes: bool = False):
+        """Deletes what is personal behind a data set.
+
+        Args:
+            dataset: Hash of a merged data set.
+            yes: Really delete; without it the proof says what would go.
+        """
+        failure = fit(report_failure(), "report-failure")
+        with dsl.ExitHandler(failure, name="whole-run"):
+            fit(purge(dataset=dataset, yes=yes), "purge").set_caching_options(False)
+
+    return pipeline

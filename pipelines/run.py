@@ -1,0 +1,175 @@
+"""Runs a pipeline on this machine: the same object that is compiled for a cluster, each task a process of its own."""
+
+import logging
+import os
+import re
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from io import TextIOBase
+from pathlib import Path
+from typing import Any, TextIO
+
+from kfp import local
+
+from m2m.errors import GateError, InfrastructureError, InputError, M2MError
+
+SHOWN = (
+    re.compile(r"Executing task \S*'(?P<task>[^']+)'"),
+    re.compile(r"Task \S*'?(?P<failed>[\w-]+)'?\S* failed .*"),
+    re.compile(r"^\s*(?P<line>\[\d+/\d+\] .*)$"),
+    re.compile(r"^\s*(?P<say>\d+ of \d+ finished earlier|epoch .*)$"),
+)
+"""Of everything that kfp and the tasks print, what a person wants to see; the rest is in the log."""
+
+RAISED = re.compile(r"^\s*m2m\.errors\.(?P<kind>\w+): (?P<text>.*)$")
+COLOUR = re.compile(r"\x1b\[\d+m")
+CODES: dict[str, type[M2MError]] = {
+    "InputError": InputError,
+    "MissingError": InputError,
+    "GateError": GateError,
+    "InfrastructureError": InfrastructureError,
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished local run.
+
+    Attributes:
+        folder: What its tasks wrote, a folder a task.
+        log: Everything that was printed.
+        seconds: How long it took.
+    """
+
+    folder: Path
+    log: Path
+    seconds: float
+
+    def output(self, task: str, artifact: str) -> Path:
+        """The path of an artifact.
+
+        Raises:
+            InputError: The task wrote none.
+        """
+        path = self.folder / task / artifact
+        if not path.exists():
+            raise InputError(f"the run in {self.folder} has no {artifact} of {task}", f"look at {self.log}")
+        return path
+
+
+class _Log(TextIOBase):
+    """Takes what is printed, line by line and thread by thread; keeps all of it and shows some of it."""
+
+    def __init__(self, file: TextIO, screen: TextIO, verbose: bool) -> None:
+        self._file, self._screen, self._verbose = file, screen, verbose
+        self._parts: defaultdict[int, str] = defaultdict(str)
+        self._lock = threading.Lock()
+        self.raised: list[tuple[str, str]] = []
+
+    def write(self, text: str) -> int:
+        """Takes a piece of text."""
+        with self._lock:
+            *lines, rest = (self._parts[threading.get_ident()] + text).split("\n")
+            self._parts[threading.get_ident()] = rest
+            for line in lines:
+                self._line(COLOUR.sub("", line))
+        return len(text)
+
+    def _line(self, line: str) -> None:
+        self._file.write(line + "\n")
+        self._file.flush()
+        if error := RAISED.match(line):
+            self.raised.append((error["kind"], error["text"]))
+        shown = line if self._verbose else self._short(line)
+        if shown is not None:
+            # Not print(): kfp replaces it while a task runs, by one that writes to this log first.
+            self._screen.write(shown + "\n")
+            self._screen.flush()
+
+    @staticmethod
+    def _short(line: str) -> str | None:
+        for pattern in SHOWN:
+            if found := pattern.search(line):
+                (name, text), *_ = ((k, v) for k, v in found.groupdict().items() if v is not None)
+                return {"task": text, "failed": found[0]}.get(name, f"  {text}")
+        return None
+
+
+def run(pipeline: Callable[..., Any], arguments: dict[str, Any], root: Path, verbose: bool = False) -> Run:
+    """Runs a pipeline with `kfp.local`.
+
+    Stores and tracker lie under `root` unless the environment names others, so a second run finds what the first has
+    done.
+
+    Args:
+        pipeline: What one of the factories of this package gave.
+        arguments: Its parameters.
+        root: Folder of runs, stores and the tracker's data.
+        verbose: Show everything, not only what a person wants to see.
+
+    Raises:
+        M2MError: A task failed with an error of ours; the same error, so that exit codes hold.
+        InfrastructureError: A task died without one.
+    """
+    root = root.absolute()
+    runs = root / "runs"
+    begin = time.time()
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write in {root}: {error.strerror}", "choose another folder") from error
+    before = set(runs.iterdir())
+    name = f"{pipeline.name}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+    log = runs / f"{name}.log"
+    local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(runs))
+    with log.open("w", encoding="utf-8") as file, _environment(root, name):
+        printed = _Log(file, sys.stdout, verbose)
+        try:
+            with redirect_stdout(printed), _quiet():
+                pipeline(**arguments)
+        except RuntimeError as error:
+            raise _cause(error, printed.raised, log) from error
+    folders = sorted(p for p in set(runs.iterdir()) - before if p.is_dir())
+    if not folders:
+        raise InfrastructureError(f"the run left no folder in {runs}", f"look at {log}")
+    return Run(folders[0], log, time.time() - begin)
+
+
+def _cause(error: RuntimeError, raised: list[tuple[str, str]], log: Path) -> M2MError:
+    """What made the run fail, as the error that the task raised."""
+    for kind, text in reversed(raised):
+        if kind in CODES:
+            return CODES[kind](text, f"everything that was printed: {log}")
+    return InfrastructureError(COLOUR.sub("", str(error)), f"look at {log}")
+
+
+@contextmanager
+def _environment(root: Path, name: str) -> Iterator[None]:
+    """Addresses of stores and tracker for the tasks, which inherit them."""
+    tracker = f"sqlite:///{root / 'mlflow.db'}"
+    defaults = {"M2M_STORE": str(root / "store"), "M2M_WORK": str(root / "work"), "MLFLOW_TRACKING_URI": tracker}
+    before = dict(os.environ)
+    os.environ.update({k: v for k, v in defaults.items() if not os.environ.get(k)})
+    os.environ["M2M_PIPELINE_RUN"] = name
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """kfp warns that memory and retries mean nothing on this machine, once a task."""
+    warnings = logging.getLogger("kfp")
+    level = warnings.level
+    warnings.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        warnings.setLevel(level)

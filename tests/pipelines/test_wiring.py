@@ -1,0 +1,146 @@
+"""What the compiled pipelines must be: complete, stable, and free of what kfp or a cluster does silently wrong."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from kfp import components as sdk
+
+from pipelines import resources
+from pipelines.compile import compile_all
+
+GOLDEN = Path(__file__).parent / "golden"
+ENVIRONMENT_INPUTS = {"M2M_STORE", "M2M_WORK", "MLFLOW_TRACKING_URI"}
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory) -> dict[str, list[dict]]:
+    """The documents of every compiled pipeline by name; GPUs asked for."""
+    made = compile_all(tmp_path_factory.mktemp("compiled"), gpu=True)
+    return {path.stem: list(yaml.safe_load_all(path.read_text())) for path in made}
+
+
+def dags(spec: dict) -> dict[str, dict]:
+    """Every DAG of a pipeline by component name, the root among them."""
+    found = {name: c["dag"] for name, c in spec["components"].items() if "dag" in c}
+    return {**found, "root": spec["root"]["dag"]}
+
+
+def all_tasks(spec: dict) -> dict[str, dict]:
+    return {f"{dag}/{name}": task for dag, body in dags(spec).items() for name, task in body["tasks"].items()}
+
+
+def test_compiled_pipelines_equal_the_golden_files(tmp_path):
+    made = compile_all(tmp_path)
+    expected = {path.name: path.read_text() for path in sorted(GOLDEN.glob("*.yaml"))}
+    assert {p.name for p in made} == set(expected)
+    for path in made:
+        assert path.read_text() == expected[path.name], (
+            f"{path.name} changed; if that is meant: python -m pipelines compile tests/pipelines/golden"
+        )
+
+
+def test_the_sdk_loads_what_was_compiled(tmp_path):
+    for path in compile_all(tmp_path):
+        loaded = sdk.load_component_from_file(str(path))
+        assert loaded.name == path.stem
+
+
+def test_kubernetes_manifests_are_pipeline_versions(tmp_path):
+    for path in compile_all(tmp_path, manifests=True):
+        kinds = {document["kind"] for document in yaml.safe_load_all(path.read_text())}
+        assert "PipelineVersion" in kinds
+
+
+def test_a_loop_takes_no_parameter_of_another_task(compiled):
+    """kfp.local would hand over the loop's item in its place."""
+    for spec, *_ in compiled.values():
+        for where, task in all_tasks(spec).items():
+            if "parameterIterator" not in task:
+                continue
+            item = task["parameterIterator"]["items"].get("inputParameter")
+            for name, source in task["inputs"].get("parameters", {}).items():
+                assert name == item or "taskOutputParameter" not in source, f"{where} takes {name}"
+
+
+def test_loops_iterate_over_parameters_and_not_over_artifacts(compiled):
+    """A loop over artifacts compiles, and then the backend refuses it."""
+    for spec, *_ in compiled.values():
+        for where, task in all_tasks(spec).items():
+            assert "artifactIterator" not in task, where
+
+
+def test_no_condition_and_no_loop_reads_a_named_output(compiled):
+    """kfp.local takes a condition on a field of a NamedTuple for false; an unnamed return is called Output."""
+    for spec, *_ in compiled.values():
+        for where, task in all_tasks(spec).items():
+            assert "triggerPolicy" not in task or "condition" not in task["triggerPolicy"], where
+            if "parameterIterator" in task:
+                item = task["parameterIterator"]["items"].get("inputParameter")
+                source = task["inputs"]["parameters"].get(item, {})
+                key = source.get("taskOutputParameter", {}).get("outputParameterKey", "Output")
+                assert key == "Output", where
+
+
+def test_a_task_that_fails_late_is_tried_again(compiled):
+    """Argo counts the longest backoff from the first start."""
+    checked = 0
+    for spec, *more in compiled.values():
+        platform = more[0]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+        for where, task in all_tasks(spec).items():
+            if "retryPolicy" not in task:
+                continue
+            executor = spec["components"][task["componentRef"]["name"]]["executorLabel"]
+            timeout = int(platform[executor]["activeDeadlineSeconds"])
+            longest = int(task["retryPolicy"]["backoffMaxDuration"].rstrip("s"))
+            assert longest > timeout, where
+            checked += 1
+    assert checked > 10
+
+
+def test_every_task_asks_for_processors_and_memory_and_has_a_time_limit(compiled):
+    for spec, *more in compiled.values():
+        platform = more[0]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+        for name, executor in spec["deploymentSpec"]["executors"].items():
+            needs = executor["container"]["resources"]
+            assert needs["resourceCpuRequest"], name
+            assert needs["resourceMemoryRequest"] == needs["resourceMemoryLimit"], name
+            assert platform[name]["activeDeadlineSeconds"], name
+            mapped = {v["envVar"] for m in platform[name]["configMapAsEnv"] for v in m["keyToEnv"]}
+            assert mapped >= ENVIRONMENT_INPUTS, name
+
+
+def test_only_what_helps_gets_a_gpu(compiled):
+    wanting = {name for name, needs in resources.NEEDS.items() if needs.gpu}
+    for spec, *_ in compiled.values():
+        for name, executor in spec["deploymentSpec"]["executors"].items():
+            stage = name.removeprefix("exec-")
+            assert ("accelerator" in executor["container"]["resources"]) == (stage in wanting), name
+
+
+def test_what_holds_people_is_not_cached_and_the_source_is_looked_at_anew(compiled):
+    fresh = {"snapshot", "ingest", "detect", "inpaint", "recover", "compose", "augment", "audit", "merge", "gate"}
+    seen = set()
+    for spec, *_ in compiled.values():
+        for where, task in all_tasks(spec).items():
+            stage = where.split("/")[1]
+            if stage in fresh:
+                seen.add(stage)
+                assert not task.get("cachingOptions", {}).get("enableCache"), where
+    assert seen == fresh
+
+
+def test_the_stores_are_no_input_of_any_pipeline(compiled):
+    for spec, *_ in compiled.values():
+        for name in spec["root"].get("inputDefinitions", {}).get("parameters", {}):
+            assert not any(word in name for word in ("store", "work_dir", "endpoint", "run_id")), name
+
+
+def test_components_are_thin():
+    for path in sorted((Path(__file__).parents[2] / "components").glob("*.py")):
+        assert len(path.read_text().splitlines()) < 60, path.name
+
+
+def test_compiling_twice_gives_the_same_bytes(tmp_path):
+    first, second = compile_all(tmp_path / "a"), compile_all(tmp_path / "b")
+    assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second]
