@@ -24,7 +24,7 @@ BLOCKS: tuple[tuple[tuple[int, ...], float], ...] = (
 )
 """Joints that turn together, and the standard deviation of their turn away from the closed form, radians."""
 
-PIXEL = 0.008
+PIXEL = 0.005
 """Standard deviation of a landmark, as a share of the person's extent."""
 DAMPING = 1e-2
 

@@ -19,11 +19,11 @@ class RecoverParams:
 
     min_length: int = 8
     max_gap: int = 30
-    smooth_points: float = 0.8
+    smooth_points: float = 0.75
     smooth_depth: float = 3.0
     smooth_pose: float = 1.5
     smooth_distance: float = 8.0
-    fit_rounds: int = 3
+    fit_rounds: int = 6
 
     def __post_init__(self) -> None:
         if self.min_length < 1 or self.max_gap < 0 or self.fit_rounds < 0:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from m2m.augment.bodies import Camera
+from m2m.augment.people import Person
 from m2m.augment.recover import skeleton as sk
 from m2m.augment.recover.skeleton import Skeleton
 from m2m.augment.recover.translation import NEAREST
@@ -13,12 +14,38 @@ SOLE = 0.07
 """From the ankle joint to the sole, metres."""
 BREADTH = 0.52
 """Across shoulders and upper arms, metres."""
-STANDING = 1.5
-"""A box at least this much higher than wide may hold a standing body."""
+STANDING = 0.9
+"""A figure at least this much higher than wide may be a standing body: clothes are wide, and pictures stretched."""
+CORE = 0.35
+"""Columns of a mask's upper part at least this share as high as the highest are head and trunk; arms that reach out are
+lower, and what someone stands or rides on is below."""
+TRUNK, CHEST = 0.6, 0.4
+"""Upper part of a mask that tells how wide somebody is, and where the middle."""
+
+
+def figure(person: Person) -> np.ndarray:
+    """(4,) a person's box without what reaches out sideways, by the mask; the box itself where the mask is empty."""
+    box = np.asarray(person.box, np.float64)
+    rows = np.flatnonzero(person.mask.any(1))
+    if not len(rows):
+        return box
+
+    def core(share: float) -> tuple[float, float]:
+        high = person.mask[rows[0] : rows[0] + int(np.ceil(share * (rows[-1] + 1 - rows[0])))].sum(0)
+        columns = np.flatnonzero(high >= CORE * high.max())
+        return (columns[0] + columns[-1] + 1) / 2, columns[-1] + 1 - columns[0]
+
+    middle, half = core(CHEST)[0], core(TRUNK)[1] / 2
+    return np.array([middle - half, box[1], middle + half, box[3]])
 
 
 def cut_off(boxes: np.ndarray, camera: Camera) -> bool:
-    """Whether most boxes of a track hold head and shoulders only: they reach the lower border or are not high."""
+    """Whether most boxes of a track hold head and shoulders only: they reach the lower border or are not high.
+
+    Args:
+        boxes: (T, 4) boxes of figures, pixels.
+        camera: The camera.
+    """
     high = boxes[:, 3] - boxes[:, 1] >= STANDING * (boxes[:, 2] - boxes[:, 0])
     return bool(np.mean((boxes[:, 3] > 0.98 * camera.height) | ~high) > 0.5)
 

@@ -46,14 +46,33 @@ class IKRecoverer:
             for track, seen in sorted(tracks.items())
         }
         long = {k: m for k, m in motions.items() if m.drawn.sum() >= min(self.params.min_length, len(people))}
+        order = single(tracks, {k: m.evidence for k, m in long.items()})
         bodies: list[list[Body]] = [[] for _ in people]
-        for track in single(tracks, {k: m.evidence for k, m in long.items()}):
+        for rank, track in enumerate(order):
             motion = long[track]
             pose = log(motion.local).astype(np.float32)
             transl = motion.transl.astype(np.float32)
             for k in np.flatnonzero(motion.drawn):
-                bodies[motion.first + k].append(Body(track, pose[k], transl[k]))
-        return [FrameBodies(tuple(b)) for b in bodies]
+                t = motion.first + int(k)
+                if motion.bare[k] and any(
+                    same_person(tracks, t, track, other, True)
+                    or (long[other].is_bare(t) and same_person(tracks, t, other, track, True))
+                    for other in order[:rank]
+                ):
+                    continue  # one track ends where another has begun
+                bodies[t].append(Body(track, pose[k], transl[k]))
+        return [FrameBodies(tuple(sorted(b, key=lambda body: body.track))) for b in bodies]
+
+
+def same_person(tracks: dict[int, dict[int, Person]], t: int, track: int, other: int, bare: bool) -> bool:
+    """Whether a track lies on another in a frame: nearly the same box or, if it is `bare`, mostly inside the other."""
+    if t not in tracks[track] or t not in tracks[other]:
+        return False
+    a, b = tracks[track][t].box, tracks[other][t].box
+    sides = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
+    common, area = float(np.prod(np.maximum(sides, 0))), float(np.prod(a[2:] - a[:2]))
+    iou = common / max(area + float(np.prod(b[2:] - b[:2])) - common, 1e-9)
+    return iou > SAME_BOX or (bare and common > INSIDE * area)
 
 
 def single(tracks: dict[int, dict[int, Person]], evidence: dict[int, float]) -> list[int]:
@@ -67,21 +86,11 @@ def single(tracks: dict[int, dict[int, Person]], evidence: dict[int, float]) -> 
         evidence: Track -> its believed landmarks; only these tracks are considered.
 
     Returns:
-        Track ids in increasing order.
+        Track ids, that with the most evidence first.
     """
     kept: list[int] = []
     for track in sorted(evidence, key=lambda k: (-evidence[k], -len(tracks[k]), k)):
-        own = tracks[track]
-
-        def same(t: int, other: int, own: dict[int, Person] = own, bare: bool = evidence[track] == 0) -> bool:
-            if t not in tracks[other]:
-                return False
-            a, b = own[t].box, tracks[other][t].box
-            sides = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
-            common, area = float(np.prod(np.maximum(sides, 0))), float(np.prod(a[2:] - a[:2]))
-            iou = common / max(area + float(np.prod(b[2:] - b[:2])) - common, 1e-9)
-            return iou > SAME_BOX or (bare and common > INSIDE * area)
-
-        if sum(any(same(t, other) for other in kept) for t in own) <= len(own) / 2:
+        own, bare = tracks[track], evidence[track] == 0
+        if sum(any(same_person(tracks, t, track, other, bare) for other in kept) for t in own) <= len(own) / 2:
             kept.append(track)
-    return sorted(kept)
+    return kept

@@ -8,10 +8,11 @@ from scipy.ndimage import median_filter
 
 from m2m.augment.bodies import Camera
 from m2m.augment.people import Person
+from m2m.augment.recover.belief import believed
 from m2m.augment.recover.fit import Target, refine
 from m2m.augment.recover.kinematics import FACING, limits, neutral, smoothstep, solve
 from m2m.augment.recover.params import RecoverParams
-from m2m.augment.recover.placement import cut_off, from_boxes
+from m2m.augment.recover.placement import cut_off, figure, from_boxes
 from m2m.augment.recover.readings import choose, doubt
 from m2m.augment.recover.skeleton import MIRROR, Skeleton
 from m2m.augment.recover.smoothing import despike, smooth, smooth_rotations
@@ -23,7 +24,9 @@ SPIKE_2D, SPIKE_3D = 0.12, 0.15
 """How far a landmark may stand out from the median of five frames: share of the person's extent, and metres."""
 FILL = 8.0
 """Standard deviation of the Gaussian that bridges gaps, frames."""
-SMOOTH_BOX = 4.0
+FORGET = 0.03
+"""Weight of the box against landmarks `FILL` frames away: after about 20 frames the body is where the box says."""
+SMOOTH_BOX = 6.0
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class Motion:
         local: (T, 55, 3, 3) local rotations.
         transl: (T, 3) metres.
         drawn: (T,) bool, frames in which there is a body.
+        bare: (T,) bool, frames far from any believed landmarks, where the box alone places the body.
         evidence: Landmarks that were believed, summed over frames by how far; 0 for a body placed by boxes alone.
     """
 
@@ -42,7 +46,12 @@ class Motion:
     local: np.ndarray
     transl: np.ndarray
     drawn: np.ndarray
+    bare: np.ndarray
     evidence: float
+
+    def is_bare(self, t: int) -> bool:
+        """Whether in a frame of the window the box alone places the body."""
+        return 0 <= t - self.first < len(self.bare) and bool(self.bare[t - self.first])
 
 
 @dataclass(frozen=True)
@@ -79,6 +88,11 @@ def gather(frames: np.ndarray, people: list[Person], camera: Camera) -> Seen | N
     image = np.array([m.image for m in marks], np.float64)
     world = np.array([m.world for m in marks], np.float64)
     trust = trusted(image, np.array([m.visibility for m in marks]), np.array([m.presence for m in marks]), camera)
+    masks = [p.mask for p in people if p.landmarks is not None]
+    kept = believed(image, trust, extents(image, trust), at, masks, len(people))
+    at, image, world, trust = (v[kept] for v in (at, image, world, trust))
+    if not kept.any():
+        return None
     reading = choose(world, trust, at, doubt(image, world, trust))
     kept = reading >= 0
     if not kept.any():
@@ -146,7 +160,7 @@ def recover_track(
     """
     length = int(frames[-1] - frames[0]) + 1
     at = frames - frames[0]
-    boxes = np.array([p.box for p in people], np.float64)
+    boxes = np.array([figure(p) for p in people])
     bust = cut_off(boxes, camera)
     steady = median_filter(boxes, size=(5, 1), mode="nearest")
     steady = smooth(_between(np.arange(length), at, steady), np.ones(length), SMOOTH_BOX, FILL)
@@ -155,9 +169,10 @@ def recover_track(
     seen = gather(frames, people, camera) if any(p.landmarks is not None for p in people) else None
     if seen is None:
         local = np.repeat(neutral(skeleton), length, 0)
-        return Motion(int(frames[0]), local, standing, drawn, 0.0)
+        return Motion(int(frames[0]), local, standing, drawn, np.ones(length, bool), 0.0)
     local, transl = _pose(skeleton, seen, standing, length, camera, params)
-    return Motion(int(frames[0]), local, transl, drawn, float(seen.trust.sum()))
+    bare = np.abs(seen.at[None] - np.arange(length)[:, None]).min(1) > FILL
+    return Motion(int(frames[0]), local, transl, drawn, bare, float(seen.trust.sum()))
 
 
 def _pose(
@@ -185,22 +200,27 @@ def _pose(
     strength = np.array([w for _, _, _, w in skeleton.points])
     raw = _spread(seen.image[:, joints], at, length)
     raw_weight = _spread(seen.trust[:, joints], at, length)
-    marks = smooth(raw, raw_weight + 1e-6 * here[:, None], params.smooth_points, FILL)
+    any_weight = raw_weight + 1e-6 * here[:, None]
+    marks = smooth(raw, any_weight, params.smooth_points, FILL)
+    # Once more over what is left: fast motion keeps its reach, and what trembles still does less.
+    marks += smooth(raw - marks, any_weight, params.smooth_points, FILL)
     weight = raw_weight * strength
     extent = smooth(_spread(seen.extent, at, length)[:, None], here, params.smooth_distance, FILL)[:, 0]
 
     # Between landmarks the body follows the box, from where it is in one to where it is in the next.
     frames = np.arange(length)
     amount = np.maximum(np.interp(frames, at, weight[at].sum(1)), 1e-3)
+    near = np.exp(-0.5 * ((frames - nearest_seen) / FILL) ** 2)
+    held = ((1 + FORGET) * near / (near + FORGET))[:, None]
 
     def steady(values: np.ndarray, box_values: np.ndarray, sigma: float) -> np.ndarray:
-        return smooth(box_values + _between(frames, at, (values - box_values)[at]), amount, sigma, FILL)
+        return smooth(box_values + held * _between(frames, at, (values - box_values)[at]), amount, sigma, FILL)
 
     def place(transl: np.ndarray) -> np.ndarray:
         """Distances and places in the picture along the whole track."""
-        near = transl[:, 2:].copy()
-        near[at] = median_filter(near[at], size=(5, 1), mode="nearest")
-        z = np.exp(steady(np.log(near), np.log(standing[:, 2:]), params.smooth_distance))
+        depth = transl[:, 2:].copy()
+        depth[at] = median_filter(depth[at], size=(5, 1), mode="nearest")
+        z = np.exp(steady(np.log(depth), np.log(standing[:, 2:]), params.smooth_distance))
         ray = steady(transl[:, :2] / transl[:, 2:], standing[:, :2] / standing[:, 2:], params.smooth_points / 2)
         return np.concatenate([ray * z, z], 1)
 
@@ -209,7 +229,7 @@ def _pose(
     transl = standing.copy()
     transl[at] = translation(points[at], marks[at], weight[at], camera)
     transl = place(transl)
-    for sigma in (0.12, 0.01):
+    for sigma in (0.12, 0.003):
         if params.fit_rounds:
             target = Target(marks, weight, extent, transl[:, 2], sigma)
             local, transl = refine(skeleton, local, transl, target, camera, params.fit_rounds)
