@@ -126,6 +126,15 @@ def work_store() -> Store:
     return _from_environment(WORK)
 
 
+def any_work_store() -> Store | None:
+    """The store of records, or None where M2M_WORK is not set.
+
+    Raises:
+        InputError: M2M_WORK names no store.
+    """
+    return work_store() if os.environ.get(WORK) else None
+
+
 def _from_environment(name: str) -> Store:
     uri = os.environ.get(name, "")
     if not uri:

@@ -4,7 +4,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +24,11 @@ from m2m.clips import (
 from m2m.curate.embed import VectorCache, Vectors, embed, vector_key
 from m2m.curate.encoder import make_encoder
 from m2m.curate.params import CurateParams
-from m2m.curate.select import Selection, read_list, select, select_listed, too_few, write_selection
+from m2m.curate.select import FILE, Selection, read_list, select, select_listed, too_few, write_selection
 from m2m.datasets.place import keep_apart, place, video_path
 from m2m.errors import InputError
 from m2m.files import disk_errors
-from m2m.store import Store
+from m2m.store import Store, any_work_store, data_store
 
 CODE_VERSION = f"{__version__}+curate.1"
 """Version of the code that selects, for the data set's card."""
@@ -40,15 +40,42 @@ TRAINING = ("", "train")
 """Splits by whose clips classes are judged: what a selection is tested on must not have made it."""
 
 
+@dataclass(frozen=True)
+class Curated:
+    """What curating came to.
+
+    Attributes:
+        output: The subset's folder.
+        hash: The subset's hash.
+        clips: Clips with status ok.
+        quarantined: Rows of clips refused earlier.
+        classes: The selected classes, sorted.
+        shards: Numbers of the shards that hold a clip of the subset; none in a plain folder.
+        selection: What became of every class.
+    """
+
+    output: Path
+    hash: str
+    clips: int
+    quarantined: int
+    classes: tuple[str, ...]
+    shards: tuple[int, ...]
+    selection: Selection
+
+    def __str__(self) -> str:
+        return f"{self.selection}\n{self.clips} clips, data set {self.hash[:12]}: {self.output}"
+
+
 def curate(
     dataset: Path,
     out: Path,
     params: CurateParams,
     *,
     workers: int = 1,
+    selection: Path | None = None,
     store: Store | None = None,
     cache: Store | None = None,
-) -> Selection:
+) -> Curated:
     """Selects classes of a data set and writes the subset that they are.
 
     Classes are judged by their clips of the split `train` (or of none), or by all where there is no such clip.
@@ -59,11 +86,10 @@ def curate(
             `selection.json`. The shards stay what they are; videos of a plain folder become hard links where possible.
         params: How many classes, by which method.
         workers: Threads that decode.
-        store: The data store that has the shards of a manifest folder.
-        cache: The work store: clips that an earlier run has described are not decoded again.
-
-    Returns:
-        What became of every class.
+        selection: Another file for the selection, if any.
+        store: The data store of a manifest folder's shards, by default the one that M2M_STORE names.
+        cache: The work store, by default the one that M2M_WORK names if it is set: clips that an earlier run has
+            described are not decoded again.
 
     Raises:
         InputError: There are fewer classes than K, a clip without a label, a class without a usable clip, a list with
@@ -78,21 +104,31 @@ def curate(
     counts = Counter(clip.label for clip in judged)
     with shards.new_folder(out) as building:
         if params.method == "list":
-            selection = select_listed(counts, read_list(Path(params.list)), params, card.hash)
+            found = select_listed(counts, read_list(Path(params.list)), params, card.hash)
         else:
             if len(counts) < params.classes:
                 raise too_few(len(counts), params.classes)
-            selection = _clustered(dataset, judged, params, workers, store, cache, card.hash)
-        selected = set(selection.selected)
+            found = _clustered(dataset, judged, params, workers, store, cache or any_work_store(), card.hash)
+        selected = set(found.selected)
         chosen = [row for row in rows if row.label in selected]
         if _packed(dataset):
             shards.write_shards(list(shards.read_shards(dataset).values()), building)
         else:
             chosen = [_place(dataset, row, building) for row in chosen]
-        write_selection(selection, building)
-        write_card(_card(card, chosen, selection), building)
+        for file in filter(None, (building / FILE, selection)):
+            write_selection(found, file)
+        made = _card(card, chosen, found)
+        write_card(made, building)
         write_manifest(chosen, building / MANIFEST)
-    return selection
+    return Curated(
+        output=out,
+        hash=made.hash,
+        clips=made.clips,
+        quarantined=made.quarantined,
+        classes=found.selected,
+        shards=tuple(sorted({row.shard for row in chosen} - {-1})),
+        selection=found,
+    )
 
 
 def judged_by(rows: Sequence[Clip]) -> list[Clip]:
@@ -150,9 +186,8 @@ def _files(
 def _from_shards(
     dataset: Path, wanted: Sequence[Clip], store: Store | None
 ) -> Generator[list[tuple[Clip, Path]], None, None]:
-    if store is None:
-        raise InputError(f"the videos of {dataset} lie in shards", "say where: set M2M_STORE")
     for index in sorted({clip.shard for clip in wanted}):
+        store = store or data_store()
         with tempfile.TemporaryDirectory(prefix="m2m-curate-") as scratch:
             unpacked = Path(scratch) / "shard"
             shards.fetch(dataset, store, unpacked, [index])

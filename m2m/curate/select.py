@@ -194,24 +194,23 @@ def too_few(found: int, wanted: int) -> InputError:
     )
 
 
-def write_selection(selection: Selection, folder: Path) -> None:
-    """Writes `selection.json`, whole or not at all; the same selection gives the same bytes.
+def write_selection(selection: Selection, path: Path) -> None:
+    """Writes a selection as JSON, whole or not at all; the same selection gives the same bytes.
 
     Raises:
         InfrastructureError: It cannot be written.
     """
     values = {"schema": SCHEMA, **asdict(selection)}
     text = json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    write_atomic(folder / FILE, (text + "\n").encode())
+    write_atomic(path, (text + "\n").encode())
 
 
-def read_selection(folder: Path) -> Selection:
-    """The selection of a curated data set.
+def read_selection(path: Path) -> Selection:
+    """A selection, from the `selection.json` of a curated data set.
 
     Raises:
-        InputError: There is none, or it is of another schema.
+        InputError: It is missing, or of another schema.
     """
-    path = folder / FILE
     try:
         values = json.loads(path.read_bytes())
         schema = values.pop("schema")
@@ -219,6 +218,8 @@ def read_selection(folder: Path) -> Selection:
             raise InputError(f"{path} has the schema {schema}, not {SCHEMA}", "run m2m curate again")
         return Selection(**{**values, "classes": tuple(ClassRow(**row) for row in values["classes"])})
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}", "name the folder that m2m curate wrote") from error
+        raise InputError(
+            f"cannot read {path}: {error.strerror}", "name the selection.json that m2m curate wrote"
+        ) from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(f"{path} is not a selection: {error}") from error

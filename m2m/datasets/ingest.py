@@ -18,7 +18,7 @@ from m2m.datasets.split import assign, cap
 from m2m.errors import InputError
 from m2m.files import discard, disk_errors, temporary
 from m2m.fingerprints import fingerprint
-from m2m.store import Store
+from m2m.store import Store, any_work_store, data_store
 
 CODE_VERSION = f"{__version__}+ingest.1"
 """Part of every fingerprint: raised when what is recorded of a clip changes."""
@@ -68,6 +68,8 @@ def ingest(
     params: IngestParams,
     *,
     workers: int = 1,
+    packed: bool = False,
+    expected: str = "",
     store: Store | None = None,
     cache: Store | None = None,
     resume: bool = True,
@@ -77,28 +79,41 @@ def ingest(
 
     Args:
         source: A path, as `m2m.clips.scan` takes it, or s3://bucket/prefix.
-        out: Without `store` the data set's folder, with its videos as hard links where possible; a second run into it
-            does what is missing. With `store` a new manifest folder.
+        out: The data set's folder, with its videos as hard links where possible; a second run into it does what is
+            missing. With `packed` a new manifest folder.
         params: Split, shards, most clips a class.
         workers: Processes that decode.
-        store: The data store that gets the shards.
-        cache: The work store: hashes and verdicts of clips are found there by a run that starts from an empty disk.
+        packed: Put the videos into the data store, in shards, and not into `out`.
+        expected: The snapshot's hash that the source must have, or empty.
+        store: The data store, by default the one that M2M_STORE names.
+        cache: The work store, by default the one that M2M_WORK names if it is set: hashes and verdicts of clips are
+            found there by a run that starts from an empty disk.
         resume: Keep what earlier runs found out.
         progress: Tell on stderr what is done.
 
     Raises:
-        InputError: The source is missing, holds no video that can be read, or overlaps `out`.
+        InputError: The source is missing, has changed, holds no video that can be read, or overlaps `out`.
         InfrastructureError: The disk is full, or a store cannot be reached.
     """
     if not source.startswith("s3://"):
         keep_apart(Path(source), out, "the source")
-    gather = partial(_gather, source, params=params, workers=workers, cache=cache, resume=resume, progress=progress)
-    if store is None:
+    cache = cache or any_work_store()
+    found = entries(source, cache)
+    snapshot = of(found).hash
+    if expected not in ("", snapshot):
+        raise InputError(
+            f"{source} has changed since it was looked at: snapshot {snapshot}, expected {expected}", "run again"
+        )
+    gather = partial(
+        _gather, source, found, snapshot, params=params, workers=workers, cache=cache, resume=resume, progress=progress
+    )
+    if not packed:
         return gather(out, out)
+    store = store or data_store()
     with tempfile.TemporaryDirectory(prefix="m2m-ingest-") as scratch:
         summary = gather(Path(scratch), out, link=_symlink)
-        packed = shards.push(Path(scratch), store, out, params.shards)
-        return replace(summary, shards=len(packed))
+        tars = shards.push(Path(scratch), store, out, params.shards)
+        return replace(summary, shards=len(tars))
 
 
 def _symlink(source: Path, target: Path) -> None:
@@ -107,6 +122,8 @@ def _symlink(source: Path, target: Path) -> None:
 
 def _gather(
     source: str,
+    found: Sequence[Entry],
+    snapshot: str,
     folder: Path,
     out: Path,
     *,
@@ -118,7 +135,6 @@ def _gather(
     link: Callable[[Path, Path], None] = place,
 ) -> IngestSummary:
     """Makes the data set's folder; `out` is where the user will find it."""
-    found = entries(source, cache)
     chosen = _choose(found, params)
     here = [e for e in chosen if e.clip.status == "ok"]
     for entry in here:
@@ -144,7 +160,6 @@ def _gather(
             raise InputError(f"no clip of {source} can be used; first {first[0]}: {first[1]}")
         _bring(good, folder, link)
         rows += assign([clip for _, clip in good], params.val_share, params.seed)
-        snapshot = of(found).hash
         card = _card(source, rows, params, snapshot)
         sweep(folder, {r.path for r in rows})
         clips.write_manifest(rows, folder / MANIFEST)

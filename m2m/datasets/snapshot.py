@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from m2m.datasets.source import Entry, entries
 from m2m.fingerprints import fingerprint
-from m2m.store import Store
+from m2m.store import Store, any_work_store
 
 VERSION = "snapshot.1"
 
@@ -35,14 +35,14 @@ def snapshot(source: str, *, cache: Store | None = None, workers: int = 4) -> Sn
     Args:
         source: A path, as `m2m.clips.scan` takes it, or s3://bucket/prefix.
         cache: Where hashes of local files are remembered by path, size and time of the last change, so that a second
-            look at an unchanged tree reads no file; usually the work store.
+            look at an unchanged tree reads no file; by default the work store, if M2M_WORK is set.
         workers: Threads that hash.
 
     Raises:
         InputError: There is no such source, or no video in it.
         InfrastructureError: The bucket cannot be reached, or the cache cannot be written.
     """
-    return of(entries(source, cache, workers))
+    return of(entries(source, cache or any_work_store(), workers))
 
 
 def of(found: Sequence[Entry]) -> Snapshot:

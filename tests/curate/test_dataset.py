@@ -52,7 +52,8 @@ def decoded(monkeypatch):
 
 def test_the_subset_holds_the_rows_of_the_selected_classes(dataset, tmp_path):
     before = {p: p.read_bytes() for p in dataset.rglob("*.*")}
-    selection = curate(dataset, tmp_path / "out", PARAMS)
+    done = curate(dataset, tmp_path / "out", PARAMS, selection=tmp_path / "why.json")
+    selection = done.selection
     assert len(selection.selected) == 2 and {r.label: r.clips for r in selection.classes} == {**SIZES, "wave": 2}
     rows = read_manifest(tmp_path / "out/clips.parquet")
     assert rows == [r for r in read_manifest(dataset / "clips.parquet") if r.label in selection.selected]
@@ -63,7 +64,9 @@ def test_the_subset_holds_the_rows_of_the_selected_classes(dataset, tmp_path):
     card = read_card(tmp_path / "out")
     assert (card.name, card.parent, card.private) == ("set-2", read_card(dataset).hash, False)
     assert card.hash == data_hash(rows) and card.quarantined == ("walk" in selection.selected)
-    assert read_selection(tmp_path / "out") == selection
+    assert (done.hash, done.clips, done.quarantined, done.shards) == (card.hash, card.clips, card.quarantined, ())
+    assert read_selection(tmp_path / "out/selection.json") == selection
+    assert (tmp_path / "why.json").read_bytes() == (tmp_path / "out/selection.json").read_bytes()
     assert {p: p.read_bytes() for p in dataset.rglob("*.*")} == before
 
 
@@ -72,9 +75,10 @@ def test_shards_stay_what_they_are(dataset, tmp_path, decoded):
     shards.push(dataset, data, tmp_path / "manifest", 3)
     packed = curate(tmp_path / "manifest", tmp_path / "out", PARAMS, store=data, cache=work)
     plain = curate(dataset, tmp_path / "plain", PARAMS)
-    assert packed == plain
+    assert packed.selection == plain.selection
+    assert packed.shards == tuple(shards.shard_ids(tmp_path / "out"))
     assert (tmp_path / "out/shards.json").read_bytes() == (tmp_path / "manifest/shards.json").read_bytes()
-    wanted = [r for r in read_manifest(tmp_path / "manifest/clips.parquet") if r.label in packed.selected]
+    wanted = [r for r in read_manifest(tmp_path / "manifest/clips.parquet") if r.label in packed.classes]
     assert read_manifest(tmp_path / "out/clips.parquet") == wanted
     shards.fetch(tmp_path / "out", data, tmp_path / "back")
     assert read_manifest(tmp_path / "back/clips.parquet") == read_manifest(tmp_path / "plain/clips.parquet")
@@ -89,7 +93,7 @@ def test_shards_stay_what_they_are(dataset, tmp_path, decoded):
 
 def test_only_new_clips_are_described_and_a_damaged_page_is_made_again(dataset, tmp_path, decoded, make_video):
     work = FolderStore(tmp_path / "work")
-    first = curate(dataset, tmp_path / "1", PARAMS, cache=work)
+    first = curate(dataset, tmp_path / "1", PARAMS, cache=work).selection
     assert sorted(decoded) == sorted(f"{c}_{i}" for c, n in SIZES.items() for i in range(n) if (c, i) != ("wave", 2))
     decoded.clear()
     file = make_video("set/videos/kick_9.mp4", n=4, seed=77)
@@ -101,7 +105,7 @@ def test_only_new_clips_are_described_and_a_damaged_page_is_made_again(dataset, 
     for key in list(work.keys("embeddings/")):
         work.write(key, b"PK\3\4 cut off")
     rewrite(dataset, rows)
-    assert curate(dataset, tmp_path / "3", PARAMS, cache=work).classes == first.classes
+    assert curate(dataset, tmp_path / "3", PARAMS, cache=work).selection.classes == first.classes
     assert len(decoded) == 1 + first.classes[0].clips + first.classes[1].clips + first.classes[2].clips
 
 
@@ -114,7 +118,7 @@ def test_the_order_of_rows_and_the_number_of_threads_change_no_byte(dataset, tmp
 
 
 def test_all_classes_may_be_selected(dataset, tmp_path):
-    assert curate(dataset, tmp_path / "out", replace(PARAMS, classes=3)).selected == tuple(SIZES)
+    assert curate(dataset, tmp_path / "out", replace(PARAMS, classes=3)).classes == tuple(SIZES)
     assert data_hash(read_manifest(tmp_path / "out/clips.parquet")) == read_card(dataset).hash
 
 
@@ -123,7 +127,7 @@ def test_a_list_needs_no_look_at_the_clips(dataset, tmp_path, decoded):
     shards.push(dataset, data, tmp_path / "manifest", 2)
     (tmp_path / "list.txt").write_text("wave\n")
     params = CurateParams(method="list", list=str(tmp_path / "list.txt"))
-    assert curate(tmp_path / "manifest", tmp_path / "out", params).selected == ("wave",)
+    assert curate(tmp_path / "manifest", tmp_path / "out", params).classes == ("wave",)
     assert decoded == [] and len(read_manifest(tmp_path / "out/clips.parquet")) == 3
 
 
@@ -166,7 +170,7 @@ def test_what_cannot_be_curated_is_refused(dataset, tmp_path):
 def test_shards_without_a_store_or_without_a_tar_are_refused(dataset, tmp_path):
     data = FolderStore(tmp_path / "data")
     shards.push(dataset, data, tmp_path / "manifest", 1)
-    with pytest.raises(InputError, match="set M2M_STORE"):
+    with pytest.raises(InputError, match="M2M_STORE is not set"):
         curate(tmp_path / "manifest", tmp_path / "out", PARAMS)
     (key,) = data.keys("shards/")
     data.delete(key)

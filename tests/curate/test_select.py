@@ -80,8 +80,8 @@ def test_a_list_selects_what_it_names(tmp_path):
     selection = select_listed(counts, read_list(file), params, "parent")
     assert selection.selected == ("walk", "wave")
     assert next((r.label, r.clips, r.why) for r in selection.classes) == ("kick", 1, "not on the list")
-    write_selection(selection, tmp_path)
-    assert read_selection(tmp_path) == selection
+    write_selection(selection, tmp_path / "selection.json")
+    assert read_selection(tmp_path / "selection.json") == selection
     for names, message in ((["walk", "jump"], "1 of 2 classes.*'jump'"), ([], "no class"), (["a", "a"], "twice")):
         with pytest.raises(InputError, match=message):
             select_listed(counts, names, params)
@@ -92,14 +92,14 @@ def test_a_list_selects_what_it_names(tmp_path):
 def test_a_selection_comes_back_as_it_was_written(tmp_path):
     vectors, labels = clips(1, [3, 4, 5])
     selection = select(vectors, labels, CurateParams(classes=2), encoder="embedded-1", parent="abc")
-    write_selection(selection, tmp_path)
-    assert read_selection(tmp_path) == selection
+    write_selection(selection, tmp_path / "selection.json")
+    assert read_selection(tmp_path / "selection.json") == selection
     (tmp_path / "selection.json").write_text('{"schema": 2}')
     with pytest.raises(InputError, match="schema 2"):
-        read_selection(tmp_path)
+        read_selection(tmp_path / "selection.json")
     (tmp_path / "selection.json").write_text("[]")
     with pytest.raises(InputError, match="not a selection"):
-        read_selection(tmp_path)
+        read_selection(tmp_path / "selection.json")
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def test_broken_clips_are_rows_with_a_reason_and_the_rest_goes_on(source, tmp_pa
 
 def test_packed_the_rows_are_the_same_and_the_videos_lie_in_the_store(source, tmp_path, capfd):
     data, work = FolderStore(tmp_path / "data"), FolderStore(tmp_path / "work")
-    packed = ingest(str(source), tmp_path / "manifest", PARAMS, store=data, cache=work)
+    packed = ingest(str(source), tmp_path / "manifest", PARAMS, packed=True, store=data, cache=work)
     plain = ingest(str(source), tmp_path / "plain", PARAMS, progress=False)
     assert (packed.hash, packed.clips, packed.shards) == (plain.hash, plain.clips, 2)
     assert {p.name for p in (tmp_path / "manifest").iterdir()} == {"clips.parquet", "dataset.json", "shards.json"}
@@ -82,7 +82,7 @@ def test_packed_the_rows_are_the_same_and_the_videos_lie_in_the_store(source, tm
     assert read_manifest(tmp_path / "back/clips.parquet") == read_manifest(tmp_path / "plain/clips.parquet")
     assert not list(work.keys("blobs/")), "originals do not go to the work store"
     capfd.readouterr()
-    again = ingest(str(source), tmp_path / "again", PARAMS, store=data, cache=work)
+    again = ingest(str(source), tmp_path / "again", PARAMS, packed=True, store=data, cache=work)
     assert "8 of 8 finished earlier" in capfd.readouterr().err
     assert again == replace(packed, output=tmp_path / "again")
     for name in ("clips.parquet", "dataset.json", "shards.json"):
@@ -92,9 +92,9 @@ def test_packed_the_rows_are_the_same_and_the_videos_lie_in_the_store(source, tm
 def test_a_new_clip_changes_one_shard(source, tmp_path, make_video):
     data, work = FolderStore(tmp_path / "data"), FolderStore(tmp_path / "work")
     params = replace(PARAMS, shards=4, max_per_class=100)
-    ingest(str(source), tmp_path / "1", params, store=data, cache=work, progress=False)
+    ingest(str(source), tmp_path / "1", params, packed=True, store=data, cache=work, progress=False)
     make_video("source/wave/wave_9.mp4", n=3, seed=99)
-    ingest(str(source), tmp_path / "2", params, store=data, cache=work, progress=False)
+    ingest(str(source), tmp_path / "2", params, packed=True, store=data, cache=work, progress=False)
     before, after = shards.read_shards(tmp_path / "1"), shards.read_shards(tmp_path / "2")
     assert [i for i in after if after[i] != before.get(i)] == [shards.shard_of("wave__wave_9", 4)]
 
@@ -110,6 +110,10 @@ def test_nothing_usable_an_overlap_and_no_source_are_refused(source, tmp_path):
     (tmp_path / "bad/x.mp4").write_text("no video")
     with pytest.raises(InputError, match=r"no clip of .*bad can be used; first x: unreadable"):
         ingest(str(tmp_path / "bad"), tmp_path / "out", PARAMS, progress=False)
+    with pytest.raises(InputError, match="has changed since it was looked at"):
+        ingest(str(source), tmp_path / "out", PARAMS, expected="0" * 64)
+    with pytest.raises(InputError, match="M2M_STORE is not set"):
+        ingest(str(source), tmp_path / "out", PARAMS, packed=True, expected=snapshot(str(source)).hash)
     with pytest.raises(InputError, match="does not exist"):
         ingest(str(tmp_path / "none"), tmp_path / "out", PARAMS)
 
