@@ -52,7 +52,8 @@ def run(
         progress: Tell on stderr what is done: a bar on a terminal, a line an item elsewhere.
         store: The work store. Outputs go there before an item counts as done, and what an earlier run left there, from
             whatever machine, is not done again.
-        materialise: Fetch the outputs of such items into `out`; otherwise they stay in the store alone.
+        materialise: Fetch the outputs of such items into `out`; otherwise all outputs and records of the run are in the
+            store alone, and `out` is only where they are made.
 
     Returns:
         A record for every item, in their order.
@@ -82,7 +83,11 @@ def run(
                 for record, seconds in finished:
                     if store is not None:
                         records.share(record, store)
-                    records.save(record, out / FOLDER)
+                    if store is None or materialise:
+                        records.save(record, out / FOLDER)
+                    else:  # the disk need not hold what the store has
+                        for path in record.outputs:
+                            (out / path).unlink(missing_ok=True)
                     done[record.name] = record
                     report.done(record, seconds)
         finally:

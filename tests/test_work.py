@@ -2,11 +2,13 @@
 
 import json
 import os
+import shutil
 import threading
 
 import pytest
 
 from m2m.errors import InfrastructureError, InputError
+from m2m.store import open_store
 from m2m.work import locked, run
 from tests.toys import broken_factory, content, dying_factory, factory, items
 
@@ -203,3 +205,134 @@ def test_nothing_to_do_and_wrong_arguments(go):
         go("a:1", workers=0)
     with pytest.raises(ValueError, match="unique"):
         go("a:1", "a:1")
+
+
+@pytest.fixture
+def store(tmp_path):
+    return open_store(tmp_path / "store")
+
+
+def only(store, prefix, text=b""):
+    """The one key under a prefix whose value holds a text."""
+    (key,) = (k for k in store.keys(prefix) if text in store.read(k))
+    return key
+
+
+def test_an_empty_disk_finds_everything_in_the_work_store(go, store, tmp_path):
+    records, done = go("a:1", "a:2", "quarantine:3", store=store)
+    assert done == ["a:1", "a:2", "quarantine:3"]
+    assert len(list(store.keys("records/"))) == 3 and len(list(store.keys("blobs/"))) == 2
+    before = results(tmp_path / "out")
+    shutil.rmtree(tmp_path / "out")
+    assert go("a:1", "a:2", "quarantine:3", store=store) == (records, [])
+    assert results(tmp_path / "out") == before
+    assert go("a:1", "a:2", "quarantine:3") == (records, [])  # and it is there without the store from then on
+
+
+def test_outputs_stay_in_the_store_if_they_are_not_wanted(go, store, tmp_path):
+    records, _ = go("a:1", "a:2", store=store)
+    shutil.rmtree(tmp_path / "out")
+    again, done = go("a:1", "a:2", "a:3", store=store, materialise=False)
+    assert done == ["a:3"] and {n: again[n] for n in records} == records
+    assert not list((tmp_path / "out").rglob("*.bin")) and not list((tmp_path / "out").rglob("*.json"))
+    assert go("a:1", "a:2", "a:3", store=store, materialise=False) == (again, [])
+    assert go("a:1", "a:2", "a:3", store=store) == (again, [])
+    assert len(list((tmp_path / "out/videos").iterdir())) == 3
+
+
+@pytest.mark.parametrize("materialise", [True, False])
+@pytest.mark.parametrize("damage", ["no record", "cut record", "no JSON", "another's record", "evil record", "no blob"])
+def test_what_is_damaged_in_the_store_is_done_again(go, store, tmp_path, damage, materialise):
+    go("a:1", "a:2", store=store)
+    shutil.rmtree(tmp_path / "out")
+    key, other = only(store, "records/", b'"a_1"'), only(store, "records/", b'"a_2"')
+    digest = json.loads(store.read(key))["outputs"]["videos/a_1.bin"]
+    if damage == "no record":
+        store.delete(key)
+    elif damage == "cut record":
+        store.write(key, store.read(key)[:-40])
+    elif damage == "no JSON":
+        store.write(key, b"\xff[]")
+    elif damage == "another's record":
+        store.write(key, store.read(other))
+    elif damage == "evil record":
+        store.write(key, store.read(key).replace(b'"videos/a_1.bin": "', b'"../../evil": "'))
+    else:
+        store.delete(f"blobs/{digest[:2]}/{digest}")
+    _, done = go("a:1", "a:2", store=store, materialise=materialise)
+    assert done == ["a:1"] and not (tmp_path / "evil").exists()
+    shutil.rmtree(tmp_path / "out")
+    assert go("a:1", "a:2", store=store)[1] == []
+    assert (tmp_path / "out/videos/a_1.bin").read_bytes() == content("a:1")
+
+
+def test_a_blob_with_other_bytes_is_made_again_when_it_is_fetched(go, store, tmp_path):
+    go("a:1", "a:2", store=store)
+    shutil.rmtree(tmp_path / "out")
+    blob = only(store, "blobs/", content("a:1"))
+    store.write(blob, content("a:1")[:-1])
+    assert go("a:1", "a:2", store=store)[1] == ["a:1"]
+    assert store.read(blob) == content("a:1")
+
+
+def test_what_holds_only_here_is_copied_to_the_store(go, store, tmp_path):
+    go("a:1", "quarantine:2", "bug:3")
+    assert go("a:1", "quarantine:2", store=store)[1] == []
+    blob = only(store, "blobs/")
+    store.delete(blob)
+    assert go("a:1", "quarantine:2", store=store)[1] == [] and store.read(blob) == content("a:1")
+    shutil.rmtree(tmp_path / "out")
+    assert go("a:1", "quarantine:2", "bug:3", store=store)[1] == ["bug:3"]
+
+
+def test_errors_are_tried_again_and_other_parameters_and_no_resume_do_it_again(go, store, tmp_path):
+    go("a:1", "bug:2", store=store)
+    for options, redone in (({}, []), ({"version": "2"}, ["a:1"]), ({}, []), ({"resume": False}, ["a:1"])):
+        shutil.rmtree(tmp_path / "out")
+        assert go("a:1", "bug:2", store=store, **options)[1] == [*redone, "bug:2"]
+
+
+def test_two_machines_share_the_work(store, tmp_path):
+    for name, payloads in (("1", ["a:1", "a:2"]), ("2", ["a:2", "a:3"]), ("1", ["a:1", "a:2", "a:3"])):
+        run(factory(tmp_path / name, tmp_path / name / "log"), items(payloads), out=tmp_path / name, store=store)
+    assert (tmp_path / "1/log").read_text().count("a:") == 2 and (tmp_path / "2/log").read_text().count("a:") == 1
+    assert len(list((tmp_path / "1/videos").iterdir())) == 3
+
+
+class Broken:
+    """A store that takes no more after a number of puts."""
+
+    def __init__(self, folder, puts, error):
+        self.uri, self._store, self._puts, self._error = str(folder), open_store(folder), puts, error
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self._store, name)
+
+    def put(self, file, key):
+        if self._puts == 0:
+            raise self._error("the bucket is gone", "make it again")
+        self._puts -= 1
+        return self._store.put(file, key)
+
+
+@pytest.mark.parametrize("error", [InputError, InfrastructureError])
+def test_a_store_that_fails_in_the_middle_stops_the_run_and_blames_no_clip(go, store, tmp_path, error):
+    with pytest.raises(InfrastructureError, match="the bucket is gone; make it again"):
+        go("a:1", "a:2", "a:3", store=Broken(tmp_path / "store", 2, error))
+    assert len(list(store.keys("records/"))) == 2
+    shutil.rmtree(tmp_path / "out")
+    assert go("a:1", "a:2", "a:3", store=store)[1] == ["a:3"]
+
+
+def test_a_store_that_cannot_be_used_stops_the_run_before_any_work(go, tmp_path):
+    store = Broken(tmp_path / "store", 0, InputError)
+
+    def refuse(key):
+        raise InputError("wrong secret", "check it")
+
+    store.read = refuse
+    with pytest.raises(InputError, match="wrong secret"):
+        go("a:1", store=store)
+    assert (tmp_path / "log").read_text() == ""

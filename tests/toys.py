@@ -13,6 +13,7 @@ import numpy as np
 from m2m.errors import InfrastructureError, InputError, QuarantineError
 from m2m.files import Transaction
 from m2m.records import Item
+from m2m.store import open_store
 from m2m.work import run
 
 
@@ -123,7 +124,8 @@ def items(payloads: list[str], version: str = "1") -> list[Item]:
 
 def main() -> None:
     out, log, workers, step = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
-    run(factory(out, log, step), items(sys.argv[5:]), out=out, workers=workers)
+    store = open_store(os.environ["TOYS_STORE"]) if "TOYS_STORE" in os.environ else None
+    run(factory(out, log, step), items(sys.argv[5:]), out=out, workers=workers, store=store)
 
 
 if __name__ == "__main__":
