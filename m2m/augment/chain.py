@@ -14,7 +14,7 @@ from m2m.augment.plate import Inpainter
 from m2m.augment.steps import ChainParams, Drawer, Finder, Painter, embody
 from m2m.augment.tally import Tally
 from m2m.augment.verify import Verifier
-from m2m.augment.window import windows
+from m2m.augment.window import give_back, windows
 
 
 @dataclass(frozen=True)
@@ -82,26 +82,28 @@ class Chain:
         camera: Camera | None = None
         finder = Finder(self.models.detector, self.params.window)
         variant = self.params.compose.variant
-        for window in windows(frames, ShotDetector(), self.params.window):
-            height, width = window.frames.shape[1:3]
-            camera = camera or Camera.default(width, height)
-            # The verifier's look at the originals needs no masks: it runs beside their making.
-            with ThreadPoolExecutor(1) as beside:
+        with ThreadPoolExecutor(1) as beside:
+            for window in windows(frames, ShotDetector(), self.params.window):
+                height, width = window.frames.shape[1:3]
+                camera = camera or Camera.default(width, height)
+                # The verifier's look at the originals needs no masks: it runs beside their making.
                 seen = beside.submit(self._painter.look, window, tally)
                 people = finder.find(window, tally)
                 with tally.timed("wait"):
                     hits = seen.result()
-            plate, black = self._painter.paint(window, people, hits, tally)
-            core = range(window.start, window.stop)
-            bodies = [FrameBodies(())] * len(people)
-            if variant in MESHED:
-                bodies = embody(people, core, camera, self.models.recoverer, tally)
-            for t in core:
-                base, region = plate.frames[t], plate.region[t]
-                with tally.timed("compose"):
-                    image = self._drawer.draw(base, region, bodies[t], bool(black[t]), camera)
-                # Without a plate of its own a classical variant shows its result: it was made from the original.
-                shown = base if variant in PAINTED | NOT_PRIVATE else image
-                yield Composed(image, shown, window.frames[t], region, people[t], bodies[t])
-            del window, people, plate, bodies, base, image, shown, hits  # or two windows would be in memory at once
+                plate, black = self._painter.paint(window, people, hits, tally)
+                core = range(window.start, window.stop)
+                bodies = [FrameBodies(())] * len(people)
+                if variant in MESHED:
+                    bodies = embody(people, core, camera, self.models.recoverer, tally)
+                for t in core:
+                    # Copies, or whoever holds the last frame would hold the whole window while the next one is made.
+                    source, base, region = (a[t].copy() for a in (window.frames, plate.frames, plate.region))
+                    with tally.timed("compose"):
+                        image = self._drawer.draw(base, region, bodies[t], bool(black[t]), camera)
+                    # Without a plate of its own a classical variant shows its result: it was made from the original.
+                    shown = base if variant in PAINTED | NOT_PRIVATE else image
+                    yield Composed(image, shown, source, region, people[t], bodies[t])
+                del window, seen, people, plate, bodies, hits  # or two windows would be in memory at once
+                give_back()
         self._painter.judge(tally)

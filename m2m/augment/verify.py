@@ -209,13 +209,13 @@ class Verifier:
             return []
         rows, columns = _around(region)
         shift = np.array([columns.start, rows.start, columns.start, rows.start, 0], np.float32)
-        crops = [(t, np.ascontiguousarray(frames[t, rows, columns])) for t in stands]
-        hits = [
-            Hits(name, kind, [(t, np.asarray(model(crop)).reshape(-1, 5) + shift) for t, crop in crops])
-            for name, kind, model in self._models
-        ]
-        seen = self._judged(frames, hits, region, "plate")
-        return [replace(doubt, frame=t) for doubt in seen for t in stands[doubt.frame]]
+        hits = [Hits(name, kind, []) for name, kind, _ in self._models]
+        for t in stands:
+            crop = np.ascontiguousarray(frames[t, rows, columns])
+            for seen, (_, _, model) in zip(hits, self._models, strict=True):
+                seen.looks.append((t, np.asarray(model(crop)).reshape(-1, 5) + shift))
+        doubts = self._judged(frames, hits, region, "plate")
+        return [replace(doubt, frame=t) for doubt in doubts for t in stands[doubt.frame]]
 
     def _judged(self, frames: np.ndarray, hits: list[Hits], region: np.ndarray, where: str) -> list[Doubt]:
         doubts = []
@@ -248,15 +248,22 @@ def _changed(plate: np.ndarray, last: np.ndarray, region: np.ndarray) -> bool:
 
 
 def _around(region: np.ndarray) -> tuple[slice, slice]:
-    """Rows and columns around everything painted in a window, with a margin, so that models see the surroundings."""
+    """Rows and columns around everything painted in a window, with a margin, so that models see the surroundings.
+
+    They end on a coarse grid: every size of picture costs a model memory of its own.
+    """
     united = np.any(region, axis=0)
     height, width = united.shape
-    rows, columns = np.flatnonzero(np.any(united, axis=1)), np.flatnonzero(np.any(united, axis=0))
     margin = max(16, height // 8)
-    return (
-        slice(max(0, rows[0] - margin), min(height, rows[-1] + 1 + margin)),
-        slice(max(0, columns[0] - margin), min(width, columns[-1] + 1 + margin)),
-    )
+    return _ends(np.any(united, axis=1), margin, height // 4), _ends(np.any(united, axis=0), margin, width // 4)
+
+
+def _ends(painted: np.ndarray, margin: int, step: int) -> slice:
+    """What holds the set pixels of a row, with a margin, begins at a multiple of a step and is as long as one."""
+    n, step, where = len(painted), max(step, 1), np.flatnonzero(painted)
+    begin = max(0, where[0] - margin) // step * step
+    end = min(n, begin + -(-(where[-1] + 1 + margin - begin) // step) * step)
+    return slice(int(begin), int(end))
 
 
 def add_doubts(cover: np.ndarray, doubts: list[Doubt], spread: int) -> np.ndarray:

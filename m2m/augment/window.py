@@ -1,5 +1,6 @@
 """Windows: a clip cut at its shots and into overlapping stretches, so that memory does not grow with its length."""
 
+import ctypes
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -69,23 +70,44 @@ def windows(frames: Iterable[np.ndarray], cuts: CutDetector, params: WindowParam
         cuts: Fresh, or the windows start in the middle of its memory.
         params: Lengths.
     """
-    buffer: list[np.ndarray] = []
-    first = start = shot = overlap = 0
-    core = 0
+    buffer = np.empty((0, 0, 0, 3), np.uint8)
+    first = start = shot = overlap = filled = core = 0
     for frame in frames:
         core = core or params.core_for(*frame.shape[:2])
-        if cuts.push(frame) and buffer:
-            yield Window(np.stack(buffer), first, start, len(buffer), shot, overlap)
-            first += len(buffer) - start
-            buffer, start, overlap = [], 0, 0
+        if cuts.push(frame) and filled:
+            yield Window(buffer[:filled], first, start, filled, shot, overlap)
+            first += filled - start
+            start = overlap = filled = 0
             shot += 1
-        buffer.append(frame)
+        if not filled:
+            buffer = _room(core, params.context, frame)
+        buffer[filled] = frame
+        filled += 1
         # A core must be sure to follow, or the tail joins this window: none has a core shorter than its context.
-        if len(buffer) == start + core + 2 * params.context:
+        if filled == start + core + 2 * params.context:
             stop = start + core
-            yield Window(np.stack(buffer[: stop + params.context]), first, start, stop, shot, overlap)
+            yield Window(buffer[: stop + params.context], first, start, stop, shot, overlap)
             first += core
-            buffer = buffer[stop - params.context :]
+            # A new array for every window: whoever holds a window keeps its frames, and it alone.
+            rest, buffer = buffer[stop - params.context : filled], _room(core, params.context, frame)
+            filled = len(rest)
+            buffer[:filled] = rest
+            del rest
             start, overlap = params.context, 2 * params.context
-    if len(buffer) > start:
-        yield Window(np.stack(buffer), first, start, len(buffer), shot, overlap)
+    if filled > start:
+        yield Window(buffer[:filled], first, start, filled, shot, overlap)
+
+
+def _room(core: int, context: int, frame: np.ndarray) -> np.ndarray:
+    """An array for the longest window; what is never written to takes no memory."""
+    return np.empty((core + 3 * context, *frame.shape), frame.dtype)
+
+
+def give_back() -> None:
+    """Gives memory that was freed back to the system: glibc keeps what lies between blocks still in use.
+
+    Does nothing with another C library.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

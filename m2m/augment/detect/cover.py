@@ -75,9 +75,13 @@ def cover(looks: Looks, persons: np.ndarray, params: DetectParams) -> np.ndarray
     Returns:
         (T, H, W) bool, a superset of `persons`.
     """
-    solid = np.stack([_solid(looks, t, persons[t], params) for t in range(len(looks))])
-    everywhere = np.stack([looks.segmented(t, params.selfie_score) for t in range(len(looks))])
-    out = hold(solid, params.hold) | everywhere
+    solid = np.empty_like(persons)
+    for t in range(len(looks)):
+        solid[t] = _solid(looks, t, persons[t], params)
+    out = hold(solid, params.hold)
+    del solid
+    for t in range(len(looks)):
+        out[t] |= looks.segmented(t, params.selfie_score)
     reach = params.box_stride // 2 + params.hold
     extra = {t: _boxes(looks, t, out[t], params) | _heads(looks, t) for t in sorted(looks.boxes)}
     for t, mask in extra.items():  # looked at every few frames: holds until the next look, and some frames more

@@ -67,7 +67,8 @@ class CenterFace:
     """
 
     OUTPUTS = ("537", "538", "539")
-    SHAPES = 4
+    SHAPES = 2
+    """Networks kept, some 60 MiB each: the whole frame's and that of what was painted in the last window."""
 
     def __init__(self, threads: int = 2) -> None:
         cv2.setNumThreads(threads)

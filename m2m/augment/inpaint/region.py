@@ -57,11 +57,16 @@ def paint_region(frames: np.ndarray, cover: np.ndarray, params: RegionParams) ->
     """
     if not cover.any():
         return cover.copy()
+    out = np.empty_like(cover)
     if params.outline == "dilate":
         kernel = disc(1)
-        return np.stack([cv2.dilate(c.view(np.uint8), kernel, iterations=4).view(bool) for c in cover])
+        for t, mask in enumerate(cover):
+            out[t] = cv2.dilate(mask.view(np.uint8), kernel, iterations=4)
+        return out
     united = spread(cover, params.frames if is_still(frames, cover) else params.frames_moving)
-    return np.stack([_frame(cover[t], united[t], params) for t in range(len(cover))])
+    for t, mask in enumerate(cover):
+        out[t] = _frame(mask, united[t], params)
+    return out
 
 
 def _frame(cover: np.ndarray, united: np.ndarray, params: RegionParams) -> np.ndarray:

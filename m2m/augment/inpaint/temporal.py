@@ -27,7 +27,11 @@ class TemporalInpainter:
         """Paints out a region; see `Inpainter`."""
         if not region.any():
             return Plate(frames, region, np.zeros(len(frames), np.float32))
-        untrusted = spread(np.stack([widen(s, self.params.guard) for s in sources]), self.params.guard_frames)
+        guarded = np.empty_like(sources)
+        for t, people in enumerate(sources):
+            guarded[t] = widen(people, self.params.guard)
+        untrusted = spread(guarded, self.params.guard_frames)
+        del guarded
         if is_still(frames, sources):
             filled, borrowed = fill_still(frames, region, untrusted, self.params)
         else:
