@@ -11,6 +11,10 @@ from m2m.augment.inpaint.region import rounded
 
 STRIDE = 3
 """Samples are taken this many frames apart first: neighbours share their faults."""
+CALM = 2
+"""Frames before and after that are averaged to see what surrounds a region."""
+GUESSES = 7
+"""Frames around a model whose surroundings say what no frame shows."""
 FADE = 5.0
 """Pixels over which the fill takes on the colours around the region."""
 
@@ -76,15 +80,17 @@ def fill_still(
             for j in (k, k + 1):
                 if j not in models:
                     begin, end = centres[max(0, j - 1)], centres[min(spans, j + 1)] + 1
+                    guesses = {s: region[s] for s in np.linspace(begin, end - 1, GUESSES).round().astype(int)}
                     hidden = np.logical_or.reduce(region[begin:end])
-                    models[j] = _model(frames, hidden, untrusted, centres[j], params)
+                    models[j] = _model(frames, hidden, guesses, untrusted, centres[j], params)
             (a, found_a), (b, found_b) = models[k], models[k + 1]
             share = (t - centres[k]) / max(1, centres[k + 1] - centres[k])
             near = bounds(region[t], 16)
             hole = region[t][near]
             model = cv2.addWeighted(a[near], 1 - share, b[near], share, 0)
-            model = _expose(model, frames[t][near], ~hole, params.tolerance)
-            model = match_border(model, frames[t][near], hole, ~hole, FADE, params.tolerance)
+            calm = _calm(frames, region, t, near)
+            model = _expose(model, calm, ~hole, params.tolerance)
+            model = match_border(model, calm, hole, ~hole, FADE, params.tolerance)
             out[t][near][hole] = model[hole]
             borrowed[t] = (found_a & found_b)[near][hole].mean()
         models.pop(k, None)
@@ -92,13 +98,19 @@ def fill_still(
 
 
 def _model(
-    frames: np.ndarray, region: np.ndarray, untrusted: np.ndarray, centre: int, params: InpaintParams
+    frames: np.ndarray,
+    region: np.ndarray,
+    regions: dict[int, np.ndarray],
+    untrusted: np.ndarray,
+    centre: int,
+    params: InpaintParams,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The background around one frame.
 
     Args:
         frames: (T, H, W, 3) uint8 RGB.
         region: (H, W) bool, what the model is for.
+        regions: (H, W) bool, what is painted out, of some frames around.
         untrusted: (T, H, W) bool.
         centre: The frame whose background it is.
         params: See `InpaintParams`.
@@ -119,7 +131,56 @@ def _model(
     unknown = np.zeros_like(region)
     unknown.reshape(size)[where] = ~agreed
     unknown = rounded(unknown & region, region)
-    return smooth_fill(model, unknown), region & ~unknown
+    return _painted(model, unknown, frames, regions), region & ~unknown
+
+
+def _painted(
+    model: np.ndarray,
+    unknown: np.ndarray,
+    frames: np.ndarray,
+    regions: dict[int, np.ndarray],
+) -> np.ndarray:
+    """The model with what no frame shows painted: the mean of what the surroundings suggest in several frames.
+
+    The border that one frame shows is nearer than that of everything ever hidden, and guesses err in different ways:
+    their mean is closer to the truth than most of them, and does not flicker.
+
+    Args:
+        model: (H, W, 3) uint8.
+        unknown: (H, W) bool.
+        frames: (T, H, W, 3) uint8 RGB.
+        regions: (H, W) bool, what is painted out, of the frames to guess from.
+    """
+    if not unknown.any():
+        return model
+    box = bounds(unknown, 64)
+    unknown, image = unknown[box], model[box].copy()
+    where = np.flatnonzero(unknown)
+    total, count = np.zeros((len(where), 3), np.float32), np.zeros((len(where), 1), np.float32)
+    for s, region in regions.items():
+        hole = unknown & region[box]
+        guess = smooth_fill(np.where(region[box][..., None], image, frames[s][box]), hole)
+        use = hole.reshape(-1)[where][:, None]
+        total += guess.reshape(-1, 3)[where] * use
+        count += use
+    guessed = count[:, 0] > 0
+    image.reshape(-1, 3)[where[guessed]] = np.rint(total[guessed] / count[guessed])
+    rest = np.zeros_like(unknown)
+    rest.reshape(-1)[where[~guessed]] = True
+    out = model.copy()
+    out[box] = smooth_fill(image, rest)
+    return out
+
+
+def _calm(frames: np.ndarray, region: np.ndarray, t: int, near: tuple[slice, slice]) -> np.ndarray:
+    """What a frame shows around its region, averaged over the frames next to it: meeting its noise would flicker."""
+    height, width = region[t][near].shape
+    total, count = np.zeros((height, width, 3), np.float32), np.zeros((height, width), np.float32)
+    for s in range(max(0, t - CALM), min(len(frames), t + CALM + 1)):
+        shown = (region[s][near] == region[t][near]).view(np.uint8)
+        cv2.accumulate(frames[s][near], total, shown)
+        count += shown
+    return np.rint(total / count[..., None]).astype(np.uint8)
 
 
 def _expose(model: np.ndarray, frame: np.ndarray, ring: np.ndarray, tolerance: int) -> np.ndarray:

@@ -44,6 +44,14 @@ def smooth_fill(image: np.ndarray, hole: np.ndarray) -> np.ndarray:
     factor = int(np.ceil(depth / DEPTH))
     if factor < 2:
         return navier_stokes(image, hole)
+    box = bounds(hole, 8 * factor)
+    out = image.copy()
+    out[box] = _coarse_fill(image[box], hole[box], factor)
+    return out
+
+
+def _coarse_fill(image: np.ndarray, hole: np.ndarray, factor: int) -> np.ndarray:
+    """An image (H, W, 3) uint8 with its hole (H, W) bool filled at a reduced size."""
     height, width = hole.shape
     size = (max(2, width // factor), max(2, height // factor))
     known = (~hole).astype(np.float32)
