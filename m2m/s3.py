@@ -148,6 +148,21 @@ class S3Store:
                 raise
         return file_sha256(part)
 
+    def clean(self, age: float) -> int:
+        """See Store."""
+        found = 0
+        with self._said(""):
+            pages = self._client.get_paginator("list_multipart_uploads").paginate(
+                Bucket=self.bucket, Prefix=self.prefix
+            )
+            for upload in [u for page in pages for u in page.get("Uploads", ())]:
+                if upload["Initiated"].timestamp() <= time.time() - age:
+                    self._client.abort_multipart_upload(
+                        Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+                    )
+                    found += 1
+        return found
+
     def _name(self, key: str) -> str:
         return self.prefix + checked(key)
 

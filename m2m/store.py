@@ -4,13 +4,14 @@ import hashlib
 import os
 import re
 import secrets
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, BinaryIO, Protocol
 
 from m2m.errors import InfrastructureError, InputError
-from m2m.files import commit, discard, disk_errors, file_sha256
+from m2m.files import TEMPORARY, commit, discard, disk_errors, file_sha256
 
 DATA = "M2M_STORE"
 WORK = "M2M_WORK"
@@ -81,6 +82,10 @@ class Store(Protocol):
 
     def delete(self, key: str) -> None:
         """Removes what is under a key, if anything is."""
+        ...
+
+    def clean(self, age: float) -> int:
+        """Removes what puts that were killed have left, if they began so many seconds ago; returns how many."""
         ...
 
 
@@ -259,6 +264,17 @@ class FolderStore:
         """See Store."""
         with disk_errors(self.root):
             self._path(key).unlink(missing_ok=True)
+
+    def clean(self, age: float) -> int:
+        """See Store."""
+        found = 0
+        with disk_errors(self.root):
+            for part in self.root.rglob(TEMPORARY):
+                with suppress(FileNotFoundError):  # it has just become a value
+                    if part.stat().st_mtime <= time.time() - age:
+                        part.unlink()
+                        found += 1
+        return found
 
     def _path(self, key: str) -> Path:
         return self.root / checked(key)

@@ -45,6 +45,7 @@ use = egg:swift#listing_formats
 use = egg:swift#s3api
 location = us-east-1
 min_segment_size = 1048576
+max_bucket_listing = 4
 [filter:tempauth]
 use = egg:swift#tempauth
 user_test_tester = testing .admin

@@ -13,9 +13,15 @@ from m2m.store import open_store
 from tests.test_shards import VIDEOS, dataset, describe, files
 
 
-@pytest.fixture
-def store(tmp_path):
+@pytest.fixture(params=["folder", "s3"])
+def store(request, tmp_path):
+    """Both kinds for the round trip, a folder for the rest."""
+    if request.param == "s3":
+        return open_store(request.getfixturevalue("s3").uri)
     return open_store(tmp_path / "store")
+
+
+folder_only = pytest.mark.parametrize("store", ["folder"], indirect=True)
 
 
 @pytest.fixture
@@ -35,6 +41,7 @@ def test_a_published_data_set_comes_back_whole(manifest, store, tmp_path):
     assert files(tmp_path / "videos") == files(tmp_path / "toys")
 
 
+@folder_only
 def test_publishing_again_replaces_the_card_and_keeps_the_hash(manifest, store, tmp_path):
     first = publish(manifest, store)
     write_card(dataclasses.replace(read_card(manifest), name="renamed"), manifest)
@@ -42,6 +49,7 @@ def test_publishing_again_replaces_the_card_and_keeps_the_hash(manifest, store, 
     assert read_card(fetch_published(first, store, tmp_path / "again")).name == "renamed"
 
 
+@folder_only
 def test_another_data_set_has_another_hash(manifest, store, tmp_path):
     first = publish(manifest, store)
     describe(manifest, read_manifest(manifest / "clips.parquet")[1:])
@@ -51,6 +59,7 @@ def test_another_data_set_has_another_hash(manifest, store, tmp_path):
     assert len(read_manifest(fetch_published(second, store, tmp_path / "2") / "clips.parquet")) == 11
 
 
+@folder_only
 def test_what_cannot_be_published(manifest, store, tmp_path):
     with pytest.raises(InputError, match=r"has no shards.*m2m pack it first"):
         publish(tmp_path / "toys", store)
@@ -64,6 +73,7 @@ def test_what_cannot_be_published(manifest, store, tmp_path):
         publish(manifest, store)
 
 
+@folder_only
 @pytest.mark.parametrize("file", ["clips.parquet", "dataset.json", "shards.json", "audit.json"])
 def test_damage_is_told(manifest, store, tmp_path, file):
     identity = publish(manifest, store)
@@ -77,6 +87,7 @@ def test_damage_is_told(manifest, store, tmp_path, file):
     assert not (tmp_path / "again").exists()
 
 
+@folder_only
 def test_a_wrong_hash_never_gives_a_data_set(manifest, store, tmp_path):
     identity = publish(manifest, store)
     other = "0" * 64

@@ -192,10 +192,25 @@ def test_a_folder_that_cannot_be_written_is_the_machine_s_fault(tmp_path):
     assert not open_store(tmp_path / "file").exists("a")
 
 
-def test_what_a_killed_put_leaves_is_not_in_the_store(tmp_path):
-    (tmp_path / "store").mkdir()
-    (tmp_path / "store/.a.0123.m2m-part").write_bytes(b"half")
-    assert list(open_store(tmp_path / "store").keys("")) == []
+def test_what_a_killed_put_leaves_is_not_in_the_store_and_can_be_cleaned(tmp_path):
+    store = open_store(tmp_path / "store")
+    store.write("a", b"x")
+    part = tmp_path / "store/.b.0123.m2m-part"
+    part.write_bytes(b"half")
+    assert list(store.keys("")) == ["a"]
+    assert store.clean(3600) == 0 and part.exists()  # somebody may be writing it
+    os.utime(part, (1, 1))
+    assert store.clean(3600) == 1 and not part.exists() and store.read("a") == b"x"
+
+
+def test_parts_that_a_killed_put_leaves_on_s3_can_be_cleaned(s3):
+    store = open_store(f"{s3.uri}/p")
+    store.write("a", b"x")
+    for key in ("p/b", "elsewhere/b"):
+        store._client.create_multipart_upload(Bucket=s3.bucket, Key=key)
+    assert list(store.keys("")) == ["a"]
+    assert store.clean(3600) == 0 and store.clean(-60) == 1 and store.clean(-60) == 0
+    assert store.read("a") == b"x"
 
 
 def test_without_boto3_the_error_says_what_to_install():
