@@ -31,9 +31,9 @@ def align(
 
     from m2m.artifacts import opened, stamp
     from m2m.params import section
-    from m2m.train.stages import align_set
+    from m2m.experiment import align_set
 
     settings = section("align", params), section("model", model)
     done = align_set(dataset, opened(checkpoint, "checkpoint"), Path(aligned.path), *settings, seed=seed)
-    stamp(aligned, "checkpoint", done.about)
+    stamp(aligned, "checkpoint", **done.about)
     metrics.metadata.update(done.metrics)

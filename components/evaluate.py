@@ -37,11 +37,12 @@ def evaluate(
 
     from m2m.artifacts import opened, stamp
     from m2m.params import section
-    from m2m.train.stages import evaluate_set
+    from m2m.experiment import evaluate_set
 
     settings = section("evaluate", params), section("model", model)
     encoder, out = opened(checkpoint, "checkpoint"), Path(evaluation.path)
-    done = evaluate_set(dataset, encoder, out, *settings, name=name, protocol=protocol, seed=seed)
-    stamp(evaluation, "evaluation", done.about)
+    test = {"name": name, "protocol": protocol, "seed": seed}
+    done = evaluate_set(dataset, encoder, out, *settings, **test, keep_model=False)
+    stamp(evaluation, "evaluation", **done.about)
     metrics.metadata.update(done.metrics)
-    confusion.log_confusion_matrix(list(done.classes), [list(row) for row in done.confusion])
+    confusion.log_confusion_matrix(done.figures["classes"], done.figures["confusion"])

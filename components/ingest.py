@@ -23,5 +23,6 @@ def ingest(source: str, source_hash: str, params: dict, workers: int, dataset: O
     from m2m.datasets.ingest import ingest as read
     from m2m.params import section
 
-    done = read(source, Path(dataset.path), section("ingest", params), workers=workers, expected=source_hash)
+    how = {"workers": workers, "packed": True, "expected": source_hash}
+    done = read(source, Path(dataset.path), section("ingest", params), **how)
     stamp(dataset, "dataset", done)

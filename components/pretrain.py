@@ -1,7 +1,7 @@
 """Pre-trains VideoMAE on a published data set."""
 
 from kfp import dsl
-from kfp.dsl import Input, Metrics, Model, Output
+from kfp.dsl import Metrics, Model, Output
 
 from components.images import image
 
@@ -22,9 +22,9 @@ def pretrain(dataset: str, params: dict, model: dict, seed: int, checkpoint: Out
 
     from m2m.artifacts import stamp
     from m2m.params import section
-    from m2m.train.stages import pretrain_set
+    from m2m.experiment import pretrain_set
 
     settings = section("pretrain", params), section("model", model)
     done = pretrain_set(dataset, Path(checkpoint.path), *settings, seed=seed)
-    stamp(checkpoint, "checkpoint", done.about)
+    stamp(checkpoint, "checkpoint", **done.about)
     metrics.metadata.update(done.metrics)

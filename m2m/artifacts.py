@@ -10,7 +10,7 @@ SCHEMA = 1
 """Version of what artifacts hold; raised when a stage can no longer read what an older one wrote."""
 
 KINDS = frozenset(
-    ("dataset", "selection", "people", "plates", "bodies", "composed", "audited", "checkpoint", "evaluation", "report")
+    ("dataset", "people", "plates", "bodies", "composed", "audited", "checkpoint", "evaluation", "report")
 )
 
 

@@ -1,0 +1,195 @@
+"""Trainings on published data sets, tracked: what the command line and the pipeline's tasks call."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from m2m.checkout import checkout
+from m2m.clips import read_card
+from m2m.files import write_atomic
+from m2m.fingerprints import canonical, fingerprint
+from m2m.report.figures import confusion, curves
+from m2m.store import any_work_store
+from m2m.tracking import Run, open_run, spool_folder
+from m2m.train.align import align
+from m2m.train.evaluate import evaluate
+from m2m.train.params import AlignParams, EvaluateParams, ModelParams, PretrainParams
+from m2m.train.pretrain import pretrain
+from m2m.train.stage import METRICS, TrainSummary
+
+LINEAGE = "lineage"
+"""Folder beside a stage's results with the figures of the stages before it: `pretrain.json`, `align.json`."""
+
+FIRST = os.environ.get("RANK", "0") == "0"
+"""Whether this is the only process, or the first of torchrun's: the one that writes."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training came to.
+
+    Attributes:
+        summary: What the stage says of itself.
+        figures: The file of figures, as a mapping.
+    """
+
+    summary: TrainSummary
+    figures: dict[str, Any]
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The last epoch's figures, and the test's."""
+        return self.summary.figures
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What an artifact says of it."""
+        keys = ("stage", "fingerprint", "code_version", "dataset", "variant", "data_hash", "parent")
+        return {**{k: self.figures[k] for k in keys}, "sha256": self.summary.sha256}
+
+    def __str__(self) -> str:
+        done = f"{self.summary.epochs} epochs" + (f" ({self.summary.resumed} earlier)" if self.summary.resumed else "")
+        if "top1" in self.figures:
+            top = self.figures["top1"]
+            return (
+                f"{done}: top-1 {100 * top['value']:.1f} % of {top['n']} clips "
+                f"(95 % interval {100 * top['low']:.1f} to {100 * top['high']:.1f})"
+            )
+        return f"{done}: " + ", ".join(f"{k} {v:.4f}" for k, v in sorted(self.metrics.items()))
+
+
+def pretrain_set(
+    dataset: str | Path, out: Path, params: PretrainParams, model: ModelParams, *, seed: int | None = None
+) -> Trained:
+    """Pre-trains on a data set.
+
+    Args:
+        dataset: A folder, or the hash of a published data set.
+        out: Folder of `checkpoint.pt` and `metrics.json`.
+        params: How.
+        model: Its size.
+        seed: In place of the parameters' own.
+
+    Raises:
+        InputError: The data set or the parameters cannot be used.
+        InfrastructureError: A store or the disk failed.
+    """
+    params = params if seed is None else replace(params, seed=seed)
+    with checkout(dataset) as folder, _tracked("pretrain", dataset, folder, out, params, model) as run:
+        done = pretrain(folder, out, params, model, tracker=run, store=any_work_store())
+        return _finished(done, run, None)
+
+
+def align_set(
+    dataset: str | Path,
+    checkpoint: Path,
+    out: Path,
+    params: AlignParams,
+    model: ModelParams,
+    *,
+    seed: int | None = None,
+) -> Trained:
+    """Aligns a pre-trained encoder on a data set's labels; arguments as in `pretrain_set`.
+
+    Args:
+        dataset: A folder, or the hash of a published data set.
+        checkpoint: What `pretrain_set` wrote.
+        out: Folder of `checkpoint.pt` and `metrics.json`.
+        params: How.
+        model: Its size.
+        seed: In place of the parameters' own.
+    """
+    params = params if seed is None else replace(params, seed=seed)
+    with checkout(dataset) as folder, _tracked("align", dataset, folder, out, params, model) as run:
+        done = align(folder, checkpoint, out, params, model, tracker=run, store=any_work_store())
+        return _finished(done, run, checkpoint)
+
+
+def evaluate_set(
+    dataset: str | Path,
+    checkpoint: Path | None,
+    out: Path,
+    params: EvaluateParams,
+    model: ModelParams,
+    *,
+    name: str = "",
+    protocol: str = "ft",
+    seed: int = 0,
+    keep_model: bool = True,
+) -> Trained:
+    """Tests an encoder on a data set; arguments as in `pretrain_set`.
+
+    Args:
+        dataset: A folder, or the hash of a published data set.
+        checkpoint: What `align_set` or `pretrain_set` wrote; None: from scratch.
+        out: Folder of `metrics.json` and `checkpoint.pt`.
+        params: How.
+        model: Its size.
+        name: What tables call the data set; empty: its own name.
+        protocol: `ft` or `lp`.
+        seed: Of everything random.
+        keep_model: Leave the tested model in `out`; the tracker has it in any case.
+    """
+    kind = f"evaluate-{protocol}"
+    with (
+        checkout(dataset) as folder,
+        _tracked(kind, dataset, folder, out, params, model, checkpoint, seed, name) as run,
+    ):
+        store = any_work_store()
+        done = evaluate(folder, checkpoint, out, params, model, protocol=protocol, seed=seed, tracker=run, store=store)
+        if FIRST:
+            figures = json.loads(done.metrics.read_text(encoding="utf-8"))
+            figures |= {"name": name or figures["dataset"]}
+            write_atomic(done.metrics, (json.dumps(figures, indent=1) + "\n").encode())
+            title = f"{figures['name']}, {protocol.upper()}"
+            run.text("confusion.svg", confusion(figures["confusion"], figures["classes"], title))
+            if not keep_model:
+                done.checkpoint.unlink()
+        return _finished(done, run, checkpoint)
+
+
+@contextmanager
+def _tracked(
+    kind: str,
+    dataset: str | Path,
+    folder: Path,
+    out: Path,
+    params: Any,
+    model: ModelParams,
+    checkpoint: Path | None = None,
+    seed: int | None = None,
+    name: str = "",
+) -> Iterator[Run]:
+    """An open run in the tracker; a retry with the same inputs goes on with it."""
+    card = read_card(folder)
+    parent = json.loads((checkpoint / METRICS).read_text(encoding="utf-8"))["fingerprint"] if checkpoint else ""
+    identity = fingerprint(kind, card.hash, canonical(params), canonical(model), parent, seed)
+    out.mkdir(parents=True, exist_ok=True)
+    with open_run(
+        kind.partition("-")[0],
+        f"{kind} {name or card.name} {card.variant}",
+        identity,
+        spool=spool_folder(out),
+        tags={"m2m.variant": card.variant, "m2m.dataset": name or card.name, "m2m.data": card.hash},
+        dataset=(card.name, card.hash, str(dataset)),
+    ) as run:
+        yield run
+
+
+def _finished(done: TrainSummary, run: Run, checkpoint: Path | None) -> Trained:
+    """Carries the figures of the stages before along, and draws the curve."""
+    figures: dict[str, Any] = json.loads(done.metrics.read_text(encoding="utf-8"))
+    lineage = done.metrics.parent / LINEAGE
+    if checkpoint is not None and FIRST:
+        lineage.mkdir(exist_ok=True)
+        for path in sorted((checkpoint / LINEAGE).glob("*.json")):
+            shutil.copy(path, lineage / path.name)
+        parent: Mapping[str, Any] = json.loads((checkpoint / METRICS).read_text(encoding="utf-8"))
+        shutil.copy(checkpoint / METRICS, lineage / f"{parent['stage']}.json")
+    run.text("loss.svg", curves({figures["stage"]: figures["history"]}, "loss", "loss"))
+    return Trained(done, figures)
