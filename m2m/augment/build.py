@@ -10,7 +10,7 @@ from m2m.augment.detect.ssdlite import SSDLite
 from m2m.augment.inpaint import make_inpainter
 from m2m.augment.recover import make_recoverer
 from m2m.augment.render import make_renderer
-from m2m.augment.steps import ChainParams
+from m2m.augment.steps import ChainParams, Painter
 from m2m.augment.verify import Verifier
 from m2m.params import AugmentParams
 
@@ -34,8 +34,16 @@ def make_chain(params: AugmentParams) -> Chain:
         renderer=make_renderer(params.render),
         verifier=make_verifier(params),
     )
-    chain = ChainParams(params.window, params.region, params.compose, params.verify, params.allow_empty)
-    return Chain(models, chain)
+    return Chain(models, _chain_params(params))
+
+
+def make_painter(params: AugmentParams) -> Painter:
+    """Loads what paints people out and verifies it; raises as `make_chain`."""
+    return Painter(make_inpainter(params.inpaint), make_verifier(params), _chain_params(params))
+
+
+def _chain_params(params: AugmentParams) -> ChainParams:
+    return ChainParams(params.window, params.region, params.compose, params.verify, params.allow_empty)
 
 
 MEDIAPIPE = (0.75, 0.9)

@@ -1,6 +1,7 @@
 """From videos to an M2M data set: the chain over many clips, the manifest, the report."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ LICENCES = {
     "centerface": "CenterFace (MIT)",
 }
 OUTPUTS = ("videos", "plates", "people", "bodies", ".m2m/previews")
-CODE_VERSION = f"{__version__}+augment.2"
+CODE_VERSION = f"{__version__}+augment.3"
 """Part of every fingerprint: raised when the chain's results change, so that old results are not taken for new ones."""
 
 
@@ -60,12 +61,10 @@ class Job:
     Attributes:
         clip: The clip of the input.
         source: Its file.
-        out: Folder of the data set.
     """
 
     clip: Clip
     source: Path
-    out: Path
 
 
 class ClipAugmenter:
@@ -73,13 +72,15 @@ class ClipAugmenter:
 
     Args:
         params: Parameters of the run.
+        out: Folder of the data set.
         with_originals: Whether previews show the originals too.
     """
 
-    def __init__(self, params: AugmentParams, with_originals: bool) -> None:
+    def __init__(self, params: AugmentParams, out: Path, with_originals: bool = False) -> None:
         from m2m.augment.build import make_chain
 
         self.params = params
+        self.out = out
         self.panes = preview_panes(params.compose.variant, with_originals)
         self.chain: Chain = make_chain(params)
 
@@ -97,7 +98,7 @@ class ClipAugmenter:
         decoded = Decoded(job.source, form.size, tally)
         name, keep = job.clip.clip_id, self.params.keep
         bodies: list[tuple[int, FrameBodies]] = []
-        with Outputs(job.out) as outputs:
+        with Outputs(self.out) as outputs:
             clip = ClipWriter(outputs, name, form, self.params.video, self.panes)
             plates = outputs.video("plates", f"plates/{name}.mkv", form) if "plates" in keep else None
             people = outputs.lines("people", f"people/{name}.jsonl.gz") if "people" in keep else None
@@ -114,23 +115,6 @@ class ClipAugmenter:
             if "bodies" in keep:
                 write_bodies(outputs.file("bodies", f"bodies/{name}.npz"), bodies, Camera.default(*form.size))
         return clip_result(outputs, form, tally)
-
-
-@dataclass(frozen=True)
-class AugmenterFactory:
-    """Makes the augmenter inside a worker process.
-
-    Attributes:
-        params: Parameters of the run.
-        with_originals: Whether previews show the originals too.
-    """
-
-    params: AugmentParams
-    with_originals: bool
-
-    def __call__(self) -> ClipAugmenter:
-        """Loads the models."""
-        return ClipAugmenter(self.params, self.with_originals)
 
 
 def augment(
@@ -162,36 +146,44 @@ def augment(
     params = params or AugmentParams()
     source, output = Path(source), Path(output)
     found = clips.scan(source)
-    jobs = [Job(clip, Path(clip.path), output) for clip in found if clip.status == "ok"]
-    _keep_apart(source, output, jobs)
+    taken = [clip for clip in found if clip.status == "ok"]
+    _keep_apart(source, output, taken)
     items = [
-        work.Item(
-            name=job.clip.clip_id,
-            fingerprint=clips.fingerprint(_digest(job), to_dict(params), with_originals, CODE_VERSION),
-            payload=job,
-        )
-        for job in jobs
+        augment_item(replace(clip, sha256=_digest(clip)), Path(clip.path), params, with_originals) for clip in taken
     ]
-    factory = AugmenterFactory(params, with_originals)
+    make_task = partial(ClipAugmenter, params, output, with_originals)
     with work.locked(output):
         # A run that is cut off must not leave the card of another beside its videos.
         for name in (clips.CARD, "report.html"):
             (output / name).unlink(missing_ok=True)
-        records = work.run(factory, items, out=output, workers=workers, resume=resume)
+        records = work.run(make_task, items, out=output, workers=workers, resume=resume)
         _sweep(output, records)
         held = [clip for clip in found if clip.status != "ok"]
-        return _finish(source, output, params, with_originals, jobs, held, records)
+        return _finish(source, output, params, with_originals, taken, held, records)
 
 
-def _digest(job: Job) -> str:
+def augment_item(clip: Clip, source: Path, params: AugmentParams, with_originals: bool = False) -> work.Item:
+    """A clip to augment.
+
+    Args:
+        clip: Its row, with the hash of its bytes.
+        source: Its file.
+        params: Parameters of the run.
+        with_originals: Whether its preview shows the original too.
+    """
+    mark = clips.fingerprint(clip.sha256, to_dict(params), with_originals, CODE_VERSION)
+    return work.Item(clip.clip_id, mark, Job(clip, source))
+
+
+def _digest(clip: Clip) -> str:
     """Hash of a source; one that cannot be read is left for the task to quarantine."""
     try:
-        return file_sha256(job.source)
+        return file_sha256(Path(clip.path))
     except OSError as error:
-        return f"unreadable: {job.clip.clip_id}: {error.strerror}"
+        return f"unreadable: {clip.clip_id}: {error.strerror}"
 
 
-def _keep_apart(source: Path, output: Path, jobs: list[Job]) -> None:
+def _keep_apart(source: Path, output: Path, taken: list[Clip]) -> None:
     """Refuses an output that would be read as input, or written over it.
 
     Raises:
@@ -200,9 +192,9 @@ def _keep_apart(source: Path, output: Path, jobs: list[Job]) -> None:
     out, root = output.resolve(), source.resolve()
     if out == root or (source.is_dir() and out.is_relative_to(root)):
         raise InputError(f"{output} is the input itself or lies inside of it", "name a folder outside for the result")
-    for job in jobs:
-        if job.source.resolve().is_relative_to(out):
-            raise InputError(f"the input {job.source} lies inside the output {output}", "name another folder")
+    for clip in taken:
+        if Path(clip.path).resolve().is_relative_to(out):
+            raise InputError(f"the input {clip.path} lies inside the output {output}", "name another folder")
 
 
 def _sweep(output: Path, records: list[work.Record]) -> None:
@@ -219,7 +211,7 @@ def _finish(
     output: Path,
     params: AugmentParams,
     with_originals: bool,
-    jobs: list[Job],
+    taken: list[Clip],
     held: list[Clip],
     records: list[work.Record],
 ) -> Summary:
@@ -227,8 +219,8 @@ def _finish(
     rows = [replace(clip, path="", sha256="") for clip in held]
     what = "was quarantined in the input already"
     reports = [ClipReport(c.clip_id, c.label, c.status, c.reason, what, {}, {}, None) for c in held]
-    for job, record in zip(jobs, records, strict=True):
-        clip = clip_row(job.clip, record)
+    for taken_clip, record in zip(taken, records, strict=True):
+        clip = clip_row(taken_clip, record)
         rows.append(clip)
         ok = record.status == "ok"
         summary = record.result["summary"] if ok else {}
@@ -266,8 +258,9 @@ def clip_row(clip: Clip, record: work.Record) -> Clip:
         clip: The clip of the input.
         record: What became of it.
     """
+    clip = replace(clip, path="", sha256="", status=record.status, reason=record.reason, shard=-1, offset=-1)
     if record.status != "ok":
-        return replace(clip, path="", sha256="", status=record.status, reason=record.reason)
+        return clip
     result = record.result
     path = result["outputs"]["video"]
     return replace(
@@ -279,8 +272,6 @@ def clip_row(clip: Clip, record: work.Record) -> Clip:
         fps_num=result["fps"][0],
         fps_den=result["fps"][1],
         n_frames=result["n_frames"],
-        status="ok",
-        reason="",
     )
 
 

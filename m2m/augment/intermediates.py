@@ -131,11 +131,11 @@ class PeopleWindow:
         return range(self.start, self.stop)
 
 
-def window_lines(number: int, window: Window, people: list[FramePeople]) -> Iterator[dict[str, Any]]:
-    """The lines of a window; frames of its context, which other windows deliver, say so."""
+def window_lines(window: Window, people: list[FramePeople]) -> Iterator[dict[str, Any]]:
+    """The lines of a window, named after its first frame; frames of its context, which others deliver, say so."""
     for t, there in enumerate(people):
         frame = window.first + t - window.start
-        yield {"window": number, "context": not window.start <= t < window.stop, **people_line(frame, there)}
+        yield {"window": window.first, "context": not window.start <= t < window.stop, **people_line(frame, there)}
 
 
 def read_people(path: Path) -> Iterator[PeopleWindow]:

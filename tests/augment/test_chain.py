@@ -3,104 +3,29 @@
 import numpy as np
 import pytest
 
-from m2m.augment.bodies import Body, FrameBodies
 from m2m.augment.chain import Chain, Models
 from m2m.augment.compose import ComposeParams
 from m2m.augment.inpaint.region import RegionParams
-from m2m.augment.people import FramePeople, Person
-from m2m.augment.plate import Plate
+from m2m.augment.people import FramePeople
 from m2m.augment.steps import ChainParams
 from m2m.augment.tally import Tally
 from m2m.augment.verify import Verifier, VerifyParams
 from m2m.augment.window import WindowParams
 from m2m.errors import QuarantineError
-
-H, W = 96, 128
-BOX = (40.0, 20.0, 60.0, 80.0)
-
-
-def inside(box):
-    mask = np.zeros((H, W), bool)
-    x0, y0, x1, y1 = (int(v) for v in box)
-    mask[y0:y1, x0:x1] = True
-    return mask
-
-
-PERSON = inside(BOX)
-
-
-def red(frame):
-    return (frame[..., 0] == 255) & (frame[..., 2] == 0)
-
-
-def clip(n=30):
-    """A textured background with a person in red checks."""
-    back = np.random.default_rng(0).integers(40, 200, (H, W, 3), dtype=np.uint8)
-    back = np.stack([back] * n)
-    checks = np.indices((H, W)).sum(0) % 2 * 120
-    back[:, PERSON] = np.stack([np.full((H, W), 255), checks, np.zeros((H, W), int)], -1)[PERSON]
-    return back
-
-
-class Seer:
-    """Finds the red person, or misses it in the frames it is told to."""
-
-    def __init__(self, families=("pose", "ssdlite"), misses=()):
-        self.families, self.misses, self.seen = frozenset(families), set(misses), 0
-
-    def detect(self, frames):
-        found = []
-        for frame in frames:
-            missed = self.seen in self.misses or not red(frame).any()
-            self.seen += 1
-            mask = np.zeros((H, W), bool) if missed else red(frame)
-            persons = () if missed else (Person(0, np.array(BOX), 0.9, mask, self.families),)
-            found.append(FramePeople(persons, mask))
-        return found
-
-
-class Painter:
-    def fill(self, frames, region, sources):
-        out = frames.copy()
-        out[region] = (0, 90, 0)
-        return Plate(out, region, region.any((1, 2)).astype(np.float32))
-
-
-class LazyPainter:
-    """Paints nothing at all."""
-
-    def fill(self, frames, region, sources):
-        return Plate(frames, region, np.zeros(len(frames), np.float32))
-
-
-class Recoverer:
-    def recover(self, people, camera):
-        return [
-            FrameBodies(tuple(Body(p.track, np.zeros((55, 3)), np.array([0, 0, 4.0])) for p in f.confirmed))
-            for f in people
-        ]
-
-
-class Model:
-    faces = np.zeros((0, 3), np.int32)
-
-    def vertices(self, pose, transl):
-        return np.zeros((0, 3), np.float32)
-
-
-class BlueBox:
-    def render(self, meshes, faces, camera):
-        rgba = np.zeros((H, W, 4), np.uint8)
-        rgba[30:70, 45:55] = (0, 0, 255, 255)
-        return rgba, np.zeros((H, W), np.float32)
-
-
-def red_face(frame):
-    """A face detector that knows the person."""
-    rows, columns = (np.flatnonzero(red(frame).any(k)) for k in (1, 0))
-    seen = red(frame).sum() > 0.2 * PERSON.sum()
-    box = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1, 0.9) if seen else None
-    return np.array([box] if seen else [], np.float32).reshape(-1, 5)
+from tests.augment.red_people import (
+    PERSON,
+    BlueBox,
+    H,
+    LazyPainter,
+    Model,
+    Painter,
+    Recoverer,
+    Seer,
+    W,
+    clip,
+    red,
+    red_face,
+)
 
 
 def chain(detector=None, painter=None, variant="m2m", faces=red_face, allow_empty=False, **verify):

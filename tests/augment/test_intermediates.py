@@ -88,8 +88,8 @@ def test_windows_come_back_with_their_context_and_bytes_do_not_depend_on_the_clo
     for name, now in (("a", 1e9), ("b", 2e9)):
         monkeypatch.setattr("time.time", lambda now=now: now)
         with json_lines(tmp_path / name) as write:
-            for number, (window, seeds) in enumerate(made):
-                for line in window_lines(number, window, [frame_of(s) for s in seeds]):
+            for window, seeds in made:
+                for line in window_lines(window, [frame_of(s) for s in seeds]):
                     write(line)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     back = list(read_people(tmp_path / "a"))

@@ -1,0 +1,158 @@
+"""Inpaint as a stage: originals and people to plates that the verifier has looked at."""
+
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from m2m import __version__
+from m2m.augment.build import make_painter
+from m2m.augment.clip_files import Decoded, Format, Outputs
+from m2m.augment.compose import NOT_PRIVATE, PAINTED
+from m2m.augment.intermediates import painting_line, read_people
+from m2m.augment.stages.shard import (
+    Job,
+    Originals,
+    StageSummary,
+    clips_of,
+    fetched,
+    original_of,
+    records_of,
+    run_stage,
+    scratch,
+    sections,
+)
+from m2m.augment.tally import Tally
+from m2m.augment.window import windows
+from m2m.errors import QuarantineError
+from m2m.fingerprints import fingerprint
+from m2m.params import AugmentParams
+from m2m.store import Store, work_store
+from m2m.work import Item, Record
+
+CODE_VERSION = f"{__version__}+inpaint.1"
+
+
+def inpaint_shard(
+    manifest: Path, people: Path, shard: int, out: Path, params: AugmentParams, *, workers: int = 1
+) -> StageSummary:
+    """Paints the people of a shard out; clips that may not be released are quarantined here.
+
+    Args:
+        manifest: The manifest folder that `detect_shard` was given.
+        people: Results of `detect_shard`.
+        shard: The shard's number.
+        out: Folder of the results; the plates are in the work store.
+        params: Parameters of `augment`.
+        workers: Processes.
+
+    Raises:
+        InputError: An input or a store cannot be used.
+        InfrastructureError: The machine, a store or a model's package fails.
+    """
+    clips, store = {clip.clip_id: clip for clip in clips_of(manifest, shard)}, work_store()
+    found = records_of(people, "detect", shard)
+    with scratch("inpaint") as folder:
+        originals = Originals(manifest, shard, folder / "originals")
+        items = [
+            Item(
+                name,
+                _fingerprint(record, params),
+                Job(name, originals.path(original_of(clips, name, manifest)), (record,)),
+            )
+            for name, record in found.items()
+            if record.status == "ok"
+        ]
+        carried = [record for record in found.values() if record.status != "ok"]
+        made = folder / "made"
+        task = partial(InpaintTask, params, originals, made, store)
+        return run_stage("inpaint", shard, out, task, items, carried, made=made, store=store, workers=workers)
+
+
+def _fingerprint(people: Record, params: AugmentParams) -> str:
+    """Variants that paint alike share their plates."""
+    variant = params.compose.variant
+    treatment = "painted" if variant in PAINTED else "shown" if variant in NOT_PRIVATE else "obscured"
+    own = sections(params, "region", "inpaint", "verify", "allow_empty")
+    return fingerprint(people.fingerprint, own, treatment, CODE_VERSION)
+
+
+class KnownCuts:
+    """The cuts that `detect` has found.
+
+    Args:
+        at: First frames of all shots but the first.
+    """
+
+    def __init__(self, at: Iterable[int]) -> None:
+        self._at = frozenset(at)
+        self._frames = 0
+
+    def push(self, _: np.ndarray) -> bool:
+        """Whether this frame is the first of a new shot."""
+        self._frames += 1
+        return self._frames - 1 in self._at
+
+
+class InpaintTask:
+    """Paints the people out of one clip after the other.
+
+    Args:
+        params: Parameters of `augment`.
+        originals: The shard's videos.
+        out: Where to write.
+        store: The work store, with the people.
+    """
+
+    def __init__(self, params: AugmentParams, originals: Originals, out: Path, store: Store) -> None:
+        originals.fetch()
+        self._params = params
+        self._out = out
+        self._store = store
+        self._painter = make_painter(params)
+
+    def __call__(self, job: Job) -> dict[str, Any]:
+        """Writes the plate, where there is one, and what was painted out or is to be obscured.
+
+        Returns:
+            `outputs`, the format, and the tally of both stages.
+
+        Raises:
+            QuarantineError: `verifier`, `nobody` or `no_background`.
+            InfrastructureError: The people are gone from the store.
+        """
+        [found] = job.before
+        form, tally = Format.of(found.result), Tally.of(found.result["tally"])
+        decoded = Decoded(job.source, form.size, tally)
+        frame = 0
+        with fetched(found, "people", self._store) as file, Outputs(self._out) as outputs:
+            plates = None
+            if self._params.compose.variant in PAINTED:
+                plates = outputs.video("plates", f"plates/{job.name}.mkv", form)
+            write = outputs.lines("regions", f"regions/{job.name}.jsonl.gz")
+            known = read_people(file)
+            for window in windows(decoded.images(), KnownCuts(found.result["cuts"]), self._params.window):
+                people = next(known, None)
+                if people is None or (people.first, people.start, people.stop) != (
+                    window.first,
+                    window.start,
+                    window.stop,
+                ):
+                    raise QuarantineError(
+                        "error", f"{job.name} has other frames than those in which people were sought"
+                    )
+                with tally.timed("wait"):  # there is nothing beside which the look could run
+                    seen = self._painter.look(window, tally)
+                plate, black = self._painter.paint(window, people.people, seen, tally)
+                with tally.timed("encode"):
+                    for t in people.core:
+                        pts = decoded.pts.popleft()
+                        write(painting_line(frame, plate.region[t], float(plate.borrowed[t]), bool(black[t]), pts))
+                        if plates is not None:
+                            plates.write(plate.frames[t], pts)
+                        frame += 1
+                del window, people, seen, plate, black  # or two windows would be in memory at once
+            self._painter.judge(tally)
+        return {"outputs": outputs.paths, "n_frames": frame, "tally": tally.plain(), **form.plain()}
