@@ -4,63 +4,211 @@ import argparse
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from m2m import __version__
 from m2m.errors import Exit, InputError, M2MError
 
+Command = Callable[[argparse.Namespace], int]
+
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="m2m", description="Human video that shows the motion and not the person.")
+    parser = argparse.ArgumentParser(
+        prog="m2m",
+        description="Human video that shows the motion and not the person.",
+        epilog="Exit codes: 0 done, 1 bad input or parameters, 2 usage, 3 some clips quarantined, 4 the audit gate "
+        "failed, 5 infrastructure.",
+    )
     parser.add_argument("--version", action="version", version=f"m2m {__version__}")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    augment = commands.add_parser(
+    def add(name: str, run: Command, text: str, *, params: bool = False, **more: Any) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=more.pop("description", None), **more)
+        command.set_defaults(run=run)
+        if params:
+            command.add_argument("--profile", default=None, help="a profile (laptop ...), or a YAML file")
+            command.add_argument(
+                "--params", type=Path, default=None, help="a params.yaml (default: the built-in values)"
+            )
+        return command
+
+    _add_data(add)
+    _add_augment(add)
+    _add_training(add)
+    _add_versions(add)
+    return parser
+
+
+def _workers(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
+
+
+def _resume(command: argparse.ArgumentParser) -> None:
+    text = "skip what an earlier run has finished (default: on)"
+    command.add_argument("--resume", action=argparse.BooleanOptionalAction, default=True, help=text)
+
+
+def _add_data(add: Callable[..., argparse.ArgumentParser]) -> None:
+    studio = add("studio", _studio, "draw clips of people with known truth, to try things on")
+    studio.add_argument("output", metavar="OUTPUT", type=Path, help="a new folder")
+    studio.add_argument("--classes", type=int, default=6, help="how many actions (default: 6)")
+    studio.add_argument("--clips", type=int, default=2, help="clips an action (default: 2)")
+    studio.add_argument("--seconds", type=float, default=3.0, help="length of a clip (default: 3)")
+    studio.add_argument("--fps", type=int, default=24, help="frames a second (default: 24)")
+    studio.add_argument("--seed", type=int, default=0, help="same seed, same clips (default: 0)")
+
+    ingest = add("ingest", _ingest, "make a data set of a source of videos", params=True)
+    ingest.add_argument("source", metavar="SOURCE", help="a folder, a manifest, or s3://bucket/prefix")
+    ingest.add_argument("output", metavar="OUTPUT", type=Path, help="folder of the data set")
+    ingest.add_argument(
+        "--packed", action="store_true", help="pack the videos into the data store (M2M_STORE), write a manifest"
+    )
+    _workers(ingest)
+    _resume(ingest)
+
+    curate = add("curate", _curate, "select the classes that stand for the others (K-NEXUS)", params=True)
+    curate.add_argument("dataset", metavar="DATASET", type=Path, help="a data set that m2m ingest wrote")
+    curate.add_argument("output", metavar="OUTPUT", type=Path, help="a new folder")
+    _workers(curate)
+
+    pack = add("pack", _pack, "put the videos of a data set into a few tars")
+    pack.add_argument("dataset", metavar="DATASET", type=Path, help="a data set")
+    pack.add_argument("output", metavar="OUTPUT", type=Path, help="a new folder")
+    pack.add_argument("--shards", type=int, default=8, help="how many tars (default: 8)")
+
+    unpack = add("unpack", _unpack, "take the videos of a packed data set out of its tars, and verify them")
+    unpack.add_argument("dataset", metavar="DATASET", type=Path, help="a packed data set")
+    unpack.add_argument("output", metavar="OUTPUT", type=Path, help="a new folder")
+
+
+def _add_augment(add: Callable[..., argparse.ArgumentParser]) -> None:
+    augment = add(
         "augment",
-        help="turn videos into M2M videos",
+        _augment,
+        "turn videos into M2M videos",
         description="Turns videos into M2M videos: people are masked, painted out and replaced by a neutral body. "
         "A clip in which somebody may still be seen is quarantined with its reason, never passed through.",
-        epilog="Exit codes: 0 done, 1 bad input or parameters, 2 usage, 3 some clips quarantined, 5 infrastructure.",
+        params=True,
     )
     augment.add_argument("input", metavar="INPUT", type=Path, help="a video, a folder of videos, or a manifest")
     augment.add_argument("output", metavar="OUTPUT", type=Path, help="folder of the data set to write")
-    augment.add_argument("--profile", default=None, help="a profile (laptop), or a YAML file (default: laptop)")
-    augment.add_argument("--params", type=Path, default=None, help="a params.yaml (default: the built-in values)")
     augment.add_argument("--variant", help="m2m, mesh_on_real, no_human, blur, pixelate or blackout (default: m2m)")
     augment.add_argument("--body", help="neutral, male or female (default: neutral)")
     augment.add_argument("--size", help="WIDTHxHEIGHT, or source (default: 432x240, as in the paper)")
-    augment.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
+    _workers(augment)
     augment.add_argument("--keep", default=None, metavar="LIST", help="intermediates to keep: people,plates,bodies")
     augment.add_argument(
         "--on-doubt", help="quarantine the clip, or blackout its doubtful frames (default: quarantine)"
     )
     augment.add_argument("--allow-empty", action="store_true", help="release clips in which nobody is found")
-    resume = "skip what an earlier run has finished (default: on)"
-    augment.add_argument("--resume", action=argparse.BooleanOptionalAction, default=True, help=resume)
+    _resume(augment)
     augment.add_argument(
         "--with-originals", action="store_true", help="show the originals in the report, for your eyes"
     )
 
-    release = commands.add_parser("release", help="write the copy of a data set that may leave the house")
+    audit = add("audit", _audit, "look at finished clips with other eyes", params=True)
+    audit.add_argument("dataset", metavar="DATASET", type=Path, help="a data set that m2m augment wrote")
+    audit.add_argument("--originals", type=Path, default=None, help="what it was made from: finds copies of it")
+    audit.add_argument("--output", type=Path, default=None, help="a folder (default: DATASET)")
+    _workers(audit)
+    _resume(audit)
+
+    gate = add("gate", _gate, "fail where a data set may not be used", params=True)
+    gate.add_argument("dataset", metavar="DATASET", help="an audited data set: its folder, or its hash")
+
+
+def _add_training(add: Callable[..., argparse.ArgumentParser]) -> None:
+    for name, run, text in (
+        ("pretrain", _pretrain, "pre-train VideoMAE on a data set"),
+        ("align", _align, "align a pre-trained encoder on the labels of a data set"),
+        ("evaluate", _evaluate, "fine-tune or probe an encoder on a data set and test it"),
+    ):
+        command = add(name, run, text, params=True)
+        command.add_argument("dataset", metavar="DATASET", help="its folder, or the hash of a published one")
+        command.add_argument("output", metavar="OUTPUT", type=Path, help="folder of checkpoint.pt and metrics.json")
+        command.add_argument("--seed", type=int, default=None if name != "evaluate" else 0, help="of everything random")
+        if name != "pretrain":
+            text = "what m2m pretrain wrote" if name == "align" else "what m2m align or pretrain wrote"
+            command.add_argument("--checkpoint", type=Path, required=name == "align", default=None, help=text)
+        if name == "evaluate":
+            command.add_argument(
+                "--protocol", choices=("ft", "lp"), default="ft", help="all weights, or the head alone"
+            )
+            command.add_argument("--name", default="", help="what tables call the data set")
+
+    report = add("report", _report, "write the page of data sets and evaluations")
+    report.add_argument("output", metavar="OUTPUT", type=Path, help="an HTML file")
+    report.add_argument("--dataset", action="append", default=[], help="a folder, or the hash of a published data set")
+    report.add_argument("--evaluation", action="append", type=Path, default=[], help="a folder that evaluate wrote")
+    report.add_argument("--title", default="", help="its heading")
+
+    replay = add("replay", _replay, "send the tracker what it did not get while it was down")
+    replay.add_argument("spool", metavar="SPOOL", type=Path, help="the folder that the run named")
+
+
+def _add_versions(add: Callable[..., argparse.ArgumentParser]) -> None:
+    release = add("release", _release, "write the copy of a data set that may leave the house")
     release.add_argument("dataset", metavar="DATASET", type=Path, help="a data set that m2m augment wrote")
     release.add_argument("output", metavar="OUTPUT", type=Path, help="a new folder")
     release.add_argument(
         "--key", type=Path, default=None, help="file of the secret (default: DATASET/.m2m/release.key)"
     )
 
-    studio = commands.add_parser("studio", help="draw clips of people with known truth, to try things on")
-    studio.add_argument("output", metavar="OUTPUT", type=Path, help="a new folder")
-    studio.add_argument("--classes", type=int, default=6, help="how many actions (default: 6)")
-    studio.add_argument("--clips", type=int, default=2, help="clips an action (default: 2)")
-    studio.add_argument("--seconds", type=float, default=3.0, help="length of a clip (default: 3)")
-    studio.add_argument("--seed", type=int, default=0, help="same seed, same clips (default: 0)")
-    return parser
+    register = add("register", _register, "push the releasable form of a data set as a version, with DVC", params=True)
+    register.add_argument("dataset", metavar="DATASET", help="its folder, or the hash of a published one")
+    register.add_argument("--repository", default=None, help="a git repository with DVC: a URL or a folder")
+    register.add_argument("--key", type=Path, default=None, help="file of the secret of the released names")
+
+
+def _load(name: str, args: argparse.Namespace, overrides: dict[str, Any] | None = None, default: str = "") -> Any:
+    from m2m import params
+
+    return params.load(name, args.profile or default or None, args.params, overrides)
+
+
+def _studio(args: argparse.Namespace) -> int:
+    from m2m.studio import draw_dataset
+
+    drawn = draw_dataset(args.output, args.classes, args.clips, args.seed, fps=args.fps, seconds=args.seconds)
+    _say(f"{len(drawn)} clips drawn in {args.output}")
+    return int(Exit.DONE)
+
+
+def _ingest(args: argparse.Namespace) -> int:
+    from m2m.datasets.ingest import ingest
+
+    params = _load("ingest", args)
+    done = ingest(args.source, args.output, params, workers=args.workers, packed=args.packed, resume=args.resume)
+    _say(str(done))
+    return int(Exit.QUARANTINED if done.quarantined else Exit.DONE)
+
+
+def _curate(args: argparse.Namespace) -> int:
+    from m2m.curate.dataset import curate
+
+    _say(str(curate(args.dataset, args.output, _load("curate", args), workers=args.workers)))
+    return int(Exit.DONE)
+
+
+def _pack(args: argparse.Namespace) -> int:
+    from m2m.shards import pack
+
+    made = pack(args.dataset, args.output, args.shards)
+    _say(f"{sum(s.clips for s in made)} clips in {len(made)} shards ({sum(s.size for s in made)} bytes): {args.output}")
+    return int(Exit.DONE)
+
+
+def _unpack(args: argparse.Namespace) -> int:
+    from m2m.shards import unpack
+
+    _say(f"{len(unpack(args.dataset, args.output))} clips: {args.output}")
+    return int(Exit.DONE)
 
 
 def _augment(args: argparse.Namespace) -> int:
-    from m2m import params
     from m2m.augment.dataset import augment
 
     overrides: dict[str, Any] = {}
@@ -76,18 +224,77 @@ def _augment(args: argparse.Namespace) -> int:
         overrides["verify"] = {"on_doubt": args.on_doubt}
     if args.allow_empty:
         overrides["allow_empty"] = True
-    if args.workers < 1:
-        raise InputError(f"--workers must be 1 or more, not {args.workers}")
     summary = augment(
         args.input,
         args.output,
-        params=params.load("augment", args.profile or "laptop", args.params, overrides),
+        params=_load("augment", args, overrides, "laptop"),
         workers=args.workers,
         resume=args.resume,
         with_originals=args.with_originals,
     )
     _say(str(summary))
     return int(Exit.QUARANTINED if summary.quarantined else Exit.DONE)
+
+
+def _audit(args: argparse.Namespace) -> int:
+    from m2m.audit import audit
+
+    out, params = args.output or args.dataset, _load("audit", args)
+    done = audit(args.dataset, args.originals, out, params, workers=args.workers, resume=args.resume)
+    _say(str(done))
+    return int(Exit.GATE if done.failed else Exit.DONE)
+
+
+def _gate(args: argparse.Namespace) -> int:
+    from m2m.audit.gate import gate
+    from m2m.checkout import manifest
+
+    params = _load("gate", args)
+    with manifest(args.dataset) as folder:
+        _say(str(gate(folder, params)))
+    return int(Exit.DONE)
+
+
+def _pretrain(args: argparse.Namespace) -> int:
+    from m2m.experiment import pretrain_set
+
+    settings = _load("pretrain", args), _load("model", args)
+    _say(str(pretrain_set(args.dataset, args.output, *settings, seed=args.seed)))
+    return int(Exit.DONE)
+
+
+def _align(args: argparse.Namespace) -> int:
+    from m2m.experiment import align_set
+
+    settings = _load("align", args), _load("model", args)
+    _say(str(align_set(args.dataset, args.checkpoint, args.output, *settings, seed=args.seed)))
+    return int(Exit.DONE)
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    from m2m.experiment import evaluate_set
+
+    settings = _load("evaluate", args), _load("model", args)
+    test = {"name": args.name, "protocol": args.protocol, "seed": args.seed}
+    _say(str(evaluate_set(args.dataset, args.checkpoint, args.output, *settings, **test)))
+    return int(Exit.DONE)
+
+
+def _report(args: argparse.Namespace) -> int:
+    from m2m.report.run import write_run_report
+
+    if not args.dataset and not args.evaluation:
+        raise InputError("there is nothing to report", "name a --dataset or an --evaluation")
+    write_run_report(args.output, args.dataset, args.evaluation, args.title)
+    _say(f"report: {args.output}")
+    return int(Exit.DONE)
+
+
+def _replay(args: argparse.Namespace) -> int:
+    from m2m.tracking import replay
+
+    _say(str(replay(args.spool)))
+    return int(Exit.DONE)
 
 
 def _release(args: argparse.Namespace) -> int:
@@ -98,11 +305,14 @@ def _release(args: argparse.Namespace) -> int:
     return int(Exit.DONE)
 
 
-def _studio(args: argparse.Namespace) -> int:
-    from m2m.studio import draw_dataset
+def _register(args: argparse.Namespace) -> int:
+    from m2m.checkout import manifest
+    from m2m.register import register
 
-    clips = draw_dataset(args.output, args.classes, args.clips, args.seed, seconds=args.seconds)
-    _say(f"{len(clips)} clips drawn in {args.output}")
+    overrides = {} if args.repository is None else {"repository": args.repository}
+    params = _load("register", args, overrides)
+    with manifest(args.dataset) as folder:
+        _say(str(register(folder, params, key=args.key)))
     return int(Exit.DONE)
 
 
@@ -112,9 +322,6 @@ def _say(text: str) -> None:
         print(text, flush=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-COMMANDS = {"augment": _augment, "release": _release, "studio": _studio}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -135,14 +342,17 @@ def main(argv: list[str] | None = None) -> int:
 
     signal.signal(signal.SIGTERM, stop)
     try:
-        return COMMANDS[args.command](args)
+        for name in ("workers", "shards"):
+            if getattr(args, name, 1) < 1:
+                raise InputError(f"--{name} must be 1 or more, not {getattr(args, name)}")
+        return args.run(args)
     except M2MError as error:
         if args.debug:
             raise
         print(f"m2m: {error}", file=sys.stderr)
         return int(error.code)
     except KeyboardInterrupt:
-        print("m2m: stopped; finished clips are kept, the same command goes on from here", file=sys.stderr)
+        print("m2m: stopped; what is finished is kept, the same command goes on from here", file=sys.stderr)
         return 128 + (stopped_by[0] if stopped_by else signal.SIGINT)
 
 
