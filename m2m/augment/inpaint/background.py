@@ -88,7 +88,7 @@ def fill_still(
             near = bounds(region[t], 16)
             hole = region[t][near]
             model = cv2.addWeighted(a[near], 1 - share, b[near], share, 0)
-            calm = _calm(frames, region, t, near)
+            calm = _calm(frames, region, t, near, params.tolerance)
             model = _expose(model, calm, ~hole, params.tolerance)
             model = match_border(model, calm, hole, ~hole, FADE, params.tolerance)
             out[t][near][hole] = model[hole]
@@ -172,14 +172,18 @@ def _painted(
     return out
 
 
-def _calm(frames: np.ndarray, region: np.ndarray, t: int, near: tuple[slice, slice]) -> np.ndarray:
-    """What a frame shows around its region, averaged over the frames next to it: meeting its noise would flicker."""
-    height, width = region[t][near].shape
-    total, count = np.zeros((height, width, 3), np.float32), np.zeros((height, width), np.float32)
+def _calm(frames: np.ndarray, region: np.ndarray, t: int, near: tuple[slice, slice], tolerance: int) -> np.ndarray:
+    """What a frame shows around its region, averaged with the frames next to it where they show the same.
+
+    To meet the noise of one frame would flicker; to meet what another frame shows instead could be a leak.
+    """
+    image = frames[t][near]
+    total, count = image.astype(np.float32), np.ones(image.shape[:2], np.float32)
     for s in range(max(0, t - CALM), min(len(frames), t + CALM + 1)):
-        shown = (region[s][near] == region[t][near]).view(np.uint8)
-        cv2.accumulate(frames[s][near], total, shown)
-        count += shown
+        if s != t:
+            same = (largest(cv2.absdiff(frames[s][near], image)) <= tolerance) & ~region[s][near]
+            cv2.accumulate(frames[s][near], total, same.view(np.uint8))
+            count += same
     return np.rint(total / count[..., None]).astype(np.uint8)
 
 

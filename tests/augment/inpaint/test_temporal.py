@@ -99,6 +99,19 @@ def test_the_fill_of_a_still_camera_does_not_flicker_though_the_frames_are_noisy
     assert change[inner].max() <= 12
 
 
+def test_who_stands_and_sways_is_painted_over_no_worse_than_frame_by_frame():
+    """Nothing can be borrowed; the fill is as good as one that is new in each frame, and does not flicker."""
+    blob = np.concatenate([walk(1, HEIGHT, WIDTH, begin=100 + round(3 * np.sin(t / 5))) for t in range(LENGTH)])
+    truth = still(noise=6)
+    plate, base = (made.fill(dressed(truth, blob), blob, blob) for made in (TEMPORAL, SPATIAL))
+    assert plate.borrowed.max() < 0.2
+    assert psnr(plate.frames, truth, blob) > psnr(base.frames, truth, blob)
+    both = blob[1:] & blob[:-1]
+    change, peer = (np.abs(np.diff(p.frames.astype(int), axis=0)).mean(-1)[both].mean() for p in (plate, base))
+    assert change < 0.3 * peer
+    assert not magenta(plate.frames).any()
+
+
 def test_a_change_of_light_does_not_leave_a_patch():
     blob = walk(LENGTH, HEIGHT, WIDTH)
     light = np.linspace(0, 40, LENGTH)[:, None, None, None]
