@@ -1,0 +1,245 @@
+"""Batches: which clips come when, and the samples made of them.
+
+Everything random about a sample depends on the seed, the epoch and the clip alone. So batches are the same for any
+number of processes and loader workers, and a training that goes on after a loss needs to know nothing but the epoch.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from m2m.clips import Clip
+from m2m.errors import InputError, M2MError
+from m2m.train import clips as reading
+from m2m.train.clips import LabelledSet
+from m2m.train.masks import split_tokens
+from m2m.train.params import InputParams, ModelParams
+from m2m.train.sampling import cut, frame_indices, random_box, random_colours, view_boxes
+
+Sample = dict[str, Any]
+"""Arrays and numbers by name."""
+
+Batch = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Masking:
+    """How tokens are hidden: `kind` and `ratio` as in `PretrainParams`."""
+
+    kind: str
+    ratio: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The order of one epoch.
+
+    Attributes:
+        steps: For every step, the clips of this process in chunks that fit into memory, by their numbers.
+        totals: Clips of every step over all processes.
+    """
+
+    steps: tuple[tuple[tuple[int, ...], ...], ...]
+    totals: tuple[int, ...]
+
+
+def plan(n: int, batch: int, chunk: int, seed: int, epoch: int, rank: int = 0, count: int = 1) -> Plan:
+    """Deals the clips of an epoch to steps and processes.
+
+    The order is drawn anew every epoch. Clips left over at its end wait for another epoch, unless there is no full
+    batch at all.
+
+    Args:
+        n: Clips.
+        batch: Clips a step, over all processes.
+        chunk: Most clips at once in one process; 0: no limit.
+        seed: Same seed, same order.
+        epoch: From 0.
+        rank: Number of this process.
+        count: Processes.
+
+    Raises:
+        InputError: A process would have nothing to do in a step.
+    """
+    batch = min(batch, n)
+    if batch < count:
+        raise InputError(f"a batch of {batch} clips cannot be shared by {count} processes", "use fewer processes")
+    order = np.random.default_rng([seed, epoch]).permutation(n)
+    steps = [order[i : i + batch][rank::count] for i in range(0, n - batch + 1, batch)]
+    chunk = chunk or batch
+    chunks = tuple(tuple(tuple(map(int, s[i : i + chunk])) for i in range(0, len(s), chunk)) for s in steps)
+    return Plan(chunks, (batch,) * len(steps))
+
+
+class RandomSamples(Dataset):
+    """Random samples; an item is named by (epoch, clip) and holds `samples` of them.
+
+    Args:
+        data: The data set; its training clips are used.
+        model: Frames and size of a sample.
+        params: How samples are taken.
+        seed: Same seed, same samples.
+        samples: Samples taken from a clip once decoded.
+        masking: How tokens are hidden; None: no masks.
+    """
+
+    def __init__(
+        self,
+        data: LabelledSet,
+        model: ModelParams,
+        params: InputParams,
+        seed: int,
+        samples: int = 1,
+        masking: Masking | None = None,
+    ) -> None:
+        self.data, self.model, self.params = data, model, params
+        self.seed, self.samples, self.masking = seed, samples, masking
+        self._frames = _Frames(data, data.train, model, params)
+
+    def __len__(self) -> int:
+        return len(self.data.train)
+
+    def __getitem__(self, key: tuple[int, int]) -> list[Sample] | M2MError:
+        epoch, index = key
+        try:
+            rng = np.random.default_rng([self.seed, epoch, index, 1])
+            return self._draw(index, rng)
+        except M2MError as error:  # a worker's exception would arrive as text
+            return error
+
+    def _draw(self, index: int, rng: np.random.Generator) -> list[Sample]:
+        clip, size = self.data.train[index], self.model.size
+        fps = clip.fps_num / clip.fps_den
+        shown = [
+            frame_indices(clip.n_frames, fps, self.model.frames, self.params.seconds, *rng.uniform(size=2))
+            for _ in range(self.samples)
+        ]
+        pictures = self._frames.take(index, np.unique(np.concatenate(shown)))
+        samples = []
+        for indices in shown:
+            frames = np.stack([pictures[i] for i in indices])
+            box = random_box(frames.shape[1:3], size, self.params, rng)
+            mirror = bool(self.params.flip and rng.uniform() < 0.5)
+            sample = {
+                "clip": cut(frames, box, size, mirror),
+                "colours": random_colours(self.params.jitter, rng),
+                "label": np.int64(self.data.number(clip)),
+            }
+            if self.masking is not None:
+                visible, hidden = split_tokens(self.model.grid, self.masking.ratio, self.masking.kind, rng)
+                sample |= {"visible": visible, "hidden": hidden}
+            samples.append(sample)
+        return samples
+
+
+class Views(Dataset):
+    """Views of the clips to test on: evenly spread in time and across the frame; an item is all views of a clip.
+
+    Args:
+        data: The data set; its validation clips are used.
+        model: Frames and size of a sample.
+        params: How samples are taken.
+        views: Windows in time, crops across.
+    """
+
+    def __init__(self, data: LabelledSet, model: ModelParams, params: InputParams, views: tuple[int, int]) -> None:
+        self.data, self.model, self.params, self.views = data, model, params, views
+        self._frames = _Frames(data, data.val, model, params)
+
+    def __len__(self) -> int:
+        return len(self.data.val)
+
+    def __getitem__(self, index: int) -> list[Sample] | M2MError:
+        try:
+            return self._look(index)
+        except M2MError as error:
+            return error
+
+    def _look(self, index: int) -> list[Sample]:
+        clip, size = self.data.val[index], self.model.size
+        # A clip too short for different windows has fewer views, not the same one twice.
+        windows = {tuple(self._window(clip, k)): None for k in range(self.views[0])}
+        pictures = self._frames.take(index, np.unique(np.concatenate(list(windows))))
+        samples = []
+        for indices in windows:
+            frames = np.stack([pictures[i] for i in indices])
+            for box in view_boxes(frames.shape[1:3], size, self.views[1]):
+                view = cut(frames, box, size, False)
+                samples.append({"clip": view, "label": np.int64(self.data.number(clip)), "index": np.int64(index)})
+        return samples
+
+    def _window(self, clip: Clip, k: int) -> np.ndarray:
+        n, fps, views = clip.n_frames, clip.fps_num / clip.fps_den, self.views[0]
+        if not self.params.seconds or self.params.seconds * fps >= n:  # one window: the views lie between each other
+            return frame_indices(n, fps, self.model.frames, 0, 0, (k + 0.5) / views)
+        start = k / (views - 1) if views > 1 else 0.5
+        return frame_indices(n, fps, self.model.frames, self.params.seconds, start, 0.5)
+
+
+class _Frames:
+    """The frames of clips, from the file or from memory."""
+
+    def __init__(self, data: LabelledSet, clips: Sequence[Clip], model: ModelParams, params: InputParams) -> None:
+        self._paths = [data.folder / c.path for c in clips]
+        self._size, self._crop = model.size, params.crop
+        self._kept = [reading.decode(p, None, self._size, self._crop) for p in self._paths * (params.cache == "memory")]
+        for clip, kept in zip(clips, self._kept, strict=False):
+            if len(kept) < clip.n_frames:
+                raise InputError(f"{data.folder / clip.path} has {len(kept)} of {clip.n_frames} frames")
+
+    def take(self, index: int, wanted: np.ndarray) -> dict[int, np.ndarray]:
+        """Frames of a clip by their numbers."""
+        if self._kept:
+            return {int(i): self._kept[index][i] for i in wanted}
+        frames = reading.decode(self._paths[index], [int(i) for i in wanted], self._size, self._crop)
+        return {int(i): frame for i, frame in zip(wanted, frames, strict=True)}
+
+
+def load(data: Dataset, keys: Sequence[Sequence[Any]], workers: int, pin: bool) -> Iterator[Batch]:
+    """Batches of items, in order.
+
+    Args:
+        data: `RandomSamples` or `Views`.
+        keys: The items of every batch.
+        workers: Processes that decode ahead; 0: this one.
+        pin: Pin memory for a GPU.
+
+    Yields:
+        Tensors by name, stacked; clips are (B, T, H, W, 3) uint8.
+
+    Raises:
+        InputError: A clip cannot be decoded.
+    """
+    loader = DataLoader(
+        data, batch_sampler=[list(k) for k in keys], num_workers=workers, collate_fn=_stack, pin_memory=pin
+    )
+    for batch in loader:
+        if isinstance(batch, M2MError):
+            raise batch
+        yield batch
+
+
+def _stack(items: list[list[Sample] | M2MError]) -> Batch | M2MError:
+    samples: list[Sample] = []
+    for item in items:
+        if isinstance(item, M2MError):
+            return item
+        samples += item
+    return {name: torch.from_numpy(np.stack([s[name] for s in samples])) for name in samples[0]}
+
+
+def to_device(batch: Batch, device: torch.device) -> Batch:
+    """A batch on a device, its clips as (B, 3, T, H, W) float32 in [0, 1] with their colours changed."""
+    out = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
+    clip = out["clip"].float() / 255
+    if "colours" in out:
+        colours = out.pop("colours")
+        clip = torch.einsum("bthwc,bdc->bthwd", clip, colours[..., :3]) + colours[:, None, None, None, :, 3]
+        clip = clip.clamp(0, 1)
+    out["clip"] = clip.permute(0, 4, 1, 2, 3)
+    return out

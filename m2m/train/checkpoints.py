@@ -1,0 +1,169 @@
+"""Checkpoints: those a training resumes from, in a store, and the one it hands on, in a folder."""
+
+import pickle
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from m2m.errors import InputError
+from m2m.files import commit, disk_errors, file_sha256, temporary
+from m2m.fingerprints import canonical
+from m2m.store import DamagedError, MissingError, Store
+from m2m.train.params import ModelParams
+
+FORMAT = 1
+NAME = "checkpoint.pt"
+RESUME, KEPT = "epoch", "kept"
+
+
+class Shelf:
+    """Checkpoints of one training in a store, written while it runs and found again from an empty disk.
+
+    Keys are `checkpoints/<fingerprint>/<kind>-<epoch>-<sha256>.pt`. Of those to resume from the last two stay.
+
+    Args:
+        store: Where.
+        fingerprint: Everything the training's result depends on.
+    """
+
+    def __init__(self, store: Store, fingerprint: str) -> None:
+        self._store = store
+        self._prefix = f"checkpoints/{fingerprint}/"
+
+    def save(self, state: dict[str, Any], epoch: int, kind: str = RESUME) -> None:
+        """Stores a state after an epoch, whole or not at all.
+
+        Raises:
+            InfrastructureError: The disk or the store refused.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / NAME
+            write(state, file)
+            self._store.put(file, f"{self._prefix}{kind}-{epoch:05d}-{file_sha256(file)}.pt")
+        if kind == RESUME:
+            for old in self.found(RESUME)[:-2]:
+                self._store.delete(old)
+
+    def found(self, kind: str = RESUME) -> list[str]:
+        """Keys of one kind, in order of epochs."""
+        pattern = re.compile(re.escape(self._prefix) + kind + r"-\d{5}-[0-9a-f]{64}\.pt")
+        return [key for key in self._store.keys(self._prefix) if pattern.fullmatch(key)]
+
+    def latest(self) -> dict[str, Any] | None:
+        """The last whole state to resume from, or None. A damaged one is passed over for the one before it."""
+        for key in reversed(self.found()):
+            state = self._load(key)
+            if state is not None:
+                return state
+        return None
+
+    def export(self, folder: Path) -> list[Path]:
+        """Writes the kept models to files named after their epochs."""
+        files = []
+        for key in self.found(KEPT):
+            epoch, sha256 = key.removesuffix(".pt").rsplit("-", 2)[1:]
+            files.append(folder / f"epoch-{epoch}.pt")
+            self._store.get(key, files[-1], sha256)
+        return files
+
+    def _load(self, key: str) -> dict[str, Any] | None:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / NAME
+            try:
+                self._store.get(key, file, key.removesuffix(".pt").rsplit("-", 1)[1])
+            except (DamagedError, MissingError):
+                return None
+            return read(file)
+
+
+def write(state: dict[str, Any], file: Path) -> None:
+    """Writes tensors and plain values to a file, whole or not at all.
+
+    Raises:
+        InfrastructureError: The disk refused.
+    """
+    with disk_errors(file.parent):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part = temporary(file)
+        try:
+            torch.save(state, part)
+        except RuntimeError as error:  # PyTorch's writer reports a full disk as one
+            raise OSError(None, str(error).splitlines()[0]) from error
+        commit(part, file)
+
+
+def read(file: Path) -> dict[str, Any]:
+    """What `write` wrote, on the CPU. Nothing in the file is executed.
+
+    Raises:
+        InputError: It is missing or is no checkpoint.
+    """
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise InputError(f"cannot read the checkpoint {file}: {error.strerror}") from error
+    except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        why = " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(f"{file} is not a checkpoint: {why}") from error
+    if not isinstance(state, dict):
+        raise InputError(f"{file} is not a checkpoint: it holds a {type(state).__name__}")
+    return state
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model that one stage hands to the next.
+
+    Attributes:
+        stage: What trained it.
+        model: Its size.
+        weights: Its weights by name.
+        sha256: Hash of its file.
+    """
+
+    stage: str
+    model: ModelParams
+    weights: dict[str, torch.Tensor]
+    sha256: str
+
+
+def write_trained(file: Path, stage: str, model: ModelParams, weights: dict[str, torch.Tensor], **notes: Any) -> None:
+    """Writes a model to hand on.
+
+    Args:
+        file: Where.
+        stage: What trained it.
+        model: Its size.
+        weights: Its weights by name.
+        notes: Plain values that say where it comes from.
+    """
+    weights = {name: value.detach().cpu() for name, value in weights.items()}
+    write({**notes, "format": FORMAT, "stage": stage, "size": canonical(model), "model": weights}, file)
+
+
+def read_trained(file: Path, model: ModelParams) -> Trained:
+    """A model that was handed on.
+
+    Args:
+        file: A `checkpoint.pt`, or a folder that holds one.
+        model: The size it must have; decoders may differ.
+
+    Raises:
+        InputError: It is no checkpoint of this package, or its size is another.
+    """
+    file = file / NAME if file.is_dir() else file
+    state = read(file)
+    if state.get("format") != FORMAT or not isinstance(state.get("model"), dict):
+        raise InputError(f"{file} is not a checkpoint of m2m pretrain or m2m align")
+    found, wanted = dict(state["size"]), canonical(model)
+    for name, value in wanted.items():
+        if not name.startswith("decoder_") and found.get(name) != value:
+            raise InputError(
+                f"{file} holds a model whose {name} is {found.get(name)}, not {value}",
+                "use the parameters it was trained with",
+            )
+    return Trained(str(state["stage"]), model, state["model"], file_sha256(file))

@@ -1,0 +1,160 @@
+"""The clips that training reads: which belong to which split and class, and their frames.
+
+A clip that cannot be decoded stops the training with its name; another clip never takes its place.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+from m2m.clips import Clip, data_hash, read_card, read_manifest
+from m2m.errors import InputError
+from m2m.fingerprints import fingerprint
+
+TRAIN = frozenset({"train", "training"})
+VAL = frozenset({"val", "valid", "validation"})
+TEST = frozenset({"test", "testing"})
+
+
+@dataclass(frozen=True)
+class LabelledSet:
+    """A data set as training sees it.
+
+    Attributes:
+        folder: Where it lies.
+        name: Its name.
+        variant: What it shows: `real`, `m2m` and so on.
+        classes: Labels in order; a label's place is its number. Empty if the clips have none.
+        train: Clips to train on, by id.
+        val: Clips to test on, by id; perhaps none.
+        hash: Hash of its rows' bytes, labels and splits.
+        data_hash: The data set's own hash.
+    """
+
+    folder: Path
+    name: str
+    variant: str
+    classes: tuple[str, ...]
+    train: tuple[Clip, ...]
+    val: tuple[Clip, ...]
+    hash: str
+    data_hash: str
+
+    def number(self, clip: Clip) -> int:
+        """The number of a clip's class; -1 if it has none."""
+        return self.classes.index(clip.label) if clip.label else -1
+
+
+def open_set(folder: Path) -> LabelledSet:
+    """Reads the manifest of a data set. Videos are not opened, only looked for.
+
+    Clips of the split `train` are trained on, those of `val`, or of `test` where there is no `val`, tested on. Where no
+    clip has a split, all are trained on.
+
+    Raises:
+        InputError: It is not a data set, there is nothing to train on, a video is missing, or a row has no frame count.
+    """
+    card = read_card(folder)
+    rows = read_manifest(folder / "clips.parquet")
+    clips = [c for c in rows if c.status == "ok"]
+    for clip in clips:
+        if not (folder / clip.path).is_file():
+            raise InputError(f"{folder / clip.path} is missing, which the manifest of {folder} names")
+        if clip.n_frames < 1 or clip.fps_num < 1:
+            raise InputError(f"the manifest of {folder} does not say how long {clip.clip_id} is", "ingest it again")
+    train = [c for c in clips if c.split.lower() in TRAIN]
+    if not any(c.split for c in rows):
+        train = clips
+    held_out = VAL if any(c.split.lower() in VAL for c in rows) else TEST
+    if not train:
+        raise InputError(f"{folder} has no clip to train on", "it needs clips of the split train")
+    return LabelledSet(
+        folder=folder,
+        name=card.name,
+        variant=card.variant,
+        # Those of quarantined clips too: a class that lost all its clips is missed, not forgotten.
+        classes=tuple(sorted({c.label for c in rows if c.label})),
+        train=tuple(train),
+        val=tuple(c for c in clips if c.split.lower() in held_out),
+        hash=fingerprint(sorted([c.clip_id, c.sha256, c.label, c.split] for c in clips)),
+        data_hash=data_hash(rows),
+    )
+
+
+def check_labels(data: LabelledSet, *, held_out: bool) -> None:
+    """Makes sure that a classifier can be trained, and tested if `held_out`.
+
+    Raises:
+        InputError: Fewer than two classes, a clip without label, no clips to test on, or a class without a clip.
+    """
+    if len(data.classes) < 2:
+        raise InputError(f"{data.folder} has {len(data.classes)} class(es)", "a classifier needs two or more")
+    if held_out and not data.val:
+        raise InputError(f"{data.folder} has no clip to test on", "it needs clips of the split val or test")
+    for split, clips in (("train", data.train), ("val", data.val)):
+        bare = [c.clip_id for c in clips if not c.label]
+        if bare:
+            raise InputError(f"{bare[0]} of {data.folder} has no label, as {len(bare) - 1} other(s) of split {split}")
+        empty = sorted(set(data.classes) - {c.label for c in clips})
+        if empty and (clips or split == "train"):
+            raise InputError(
+                f"the class {empty[0]!r} of {data.folder} has no clip in the split {split}",
+                "add clips, or leave the class out of the data set",
+            )
+
+
+def covering(frame: tuple[int, ...], size: tuple[int, int], crop: float) -> tuple[int, int]:
+    """Rows and columns to which frames are resized before cropping.
+
+    The smallest crop then has the sample's pixels: nothing is enlarged later that was not small from the start, and
+    crops shrink too little to show steps. Frames are never enlarged.
+    """
+    height, width = frame
+    scale = min(1.0, max(size[0] / height, size[1] / width) / crop**0.5)
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def decode(path: Path, indices: Sequence[int] | None, size: tuple[int, int], crop: float) -> np.ndarray:
+    """Frames of a video, resized for crops.
+
+    Args:
+        path: The file.
+        indices: Which frames, ascending, perhaps repeated; None: all.
+        size: Rows and columns of the sample.
+        crop: Least share of the area that a crop shows.
+
+    Returns:
+        (T, H, W, 3) uint8 RGB with H, W as `covering` gives.
+
+    Raises:
+        InputError: The file cannot be decoded as far as needed, or is damaged there.
+    """
+    wanted = None if indices is None else set(indices)
+    last = None if indices is None else max(indices)
+    frames: dict[int, np.ndarray] = {}
+    try:
+        with av.open(f"file:{path.absolute()}", metadata_errors="ignore") as container:
+            stream = container.streams.video[0]
+            stream.codec_context.thread_count = 1  # clips are decoded side by side, and damage shows the same always
+            for index, frame in enumerate(container.decode(stream)):
+                if frame.is_corrupt:
+                    raise InputError(f"{path} is damaged at frame {index}", "ingest the data set again")
+                if wanted is None or index in wanted:
+                    frames[index] = _picture(frame, size, crop)
+                if index == last:
+                    break
+    except (av.FFmpegError, OSError, IndexError) as error:
+        raise InputError(f"{path} cannot be decoded: {error}", "ingest the data set again") from error
+    if not frames or (last is not None and last not in frames):
+        raise InputError(f"{path} has fewer frames than its manifest says", "ingest the data set again")
+    return np.stack([frames[i] for i in (sorted(frames) if indices is None else indices)])
+
+
+def _picture(frame: av.VideoFrame, size: tuple[int, int], crop: float) -> np.ndarray:
+    image = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90) % 4)
+    height, width = covering(image.shape[:2], size, crop)
+    return cv2.resize(np.ascontiguousarray(image), (width, height), interpolation=cv2.INTER_AREA)

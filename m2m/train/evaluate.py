@@ -1,0 +1,101 @@
+"""Evaluation: fine-tuning or linear probing on a downstream data set, and the test on its held-out clips."""
+
+from pathlib import Path
+
+import torch
+
+from m2m.errors import InputError
+from m2m.store import Store
+from m2m.train.batches import RandomSamples, Views
+from m2m.train.checkpoints import read_trained
+from m2m.train.clips import check_labels, open_set
+from m2m.train.engine import Recipe, Tracker, Training
+from m2m.train.params import EvaluateParams, ModelParams
+from m2m.train.processes import processes
+from m2m.train.scores import summary
+from m2m.train.stage import Stage, TrainSummary
+from m2m.train.supervised import classify, score_clips, start_from, validation
+from m2m.train.videomae import Classifier
+
+PROTOCOLS = ("ft", "lp")
+
+
+def evaluate(
+    dataset: Path,
+    checkpoint: Path | None,
+    out: Path,
+    params: EvaluateParams,
+    model: ModelParams,
+    *,
+    protocol: str = "ft",
+    seed: int = 0,
+    tracker: Tracker | None = None,
+    store: Store | None = None,
+) -> TrainSummary:
+    """Trains a classifier on the training clips of a data set and tests it on the held-out ones.
+
+    Nothing is chosen by the held-out clips: the model of the last epoch is tested, whatever the curve says.
+
+    Args:
+        dataset: A working data set with labels and the splits train and val (or test).
+        checkpoint: What `pretrain` or `align` wrote; None: from scratch.
+        out: Folder of `checkpoint.pt` and `metrics.json`.
+        params: How.
+        model: The size of the model.
+        protocol: `ft` trains everything; `lp` freezes the encoder and trains the norm and the head on it.
+        seed: Of everything random.
+        tracker: Where it is written down.
+        store: Where checkpoints go during the training, so that another process goes on from them; None: into `out`.
+
+    Raises:
+        InputError: The data set or the checkpoint cannot be used, or a clip cannot be decoded.
+        InfrastructureError: Something cannot be written.
+    """
+    if protocol not in PROTOCOLS:
+        raise InputError(f"the protocol is ft or lp, not {protocol!r}")
+    data = open_set(dataset)
+    check_labels(data, held_out=True)
+    parent = read_trained(checkpoint, model) if checkpoint is not None else None
+    how = params.ft if protocol == "ft" else params.lp
+    extra = {"protocol": protocol, "seed": seed, "views": list(params.views)}
+    stage = Stage("evaluate", data, model, how, parent, extra)
+    with processes(params.device) as group:
+        stage.announce(tracker, group)
+        torch.manual_seed(seed)
+        classifier = Classifier(model, len(data.classes), how.drop_path)
+        if parent is not None:
+            start_from(classifier, parent)
+        if protocol == "lp":
+            classifier.encoder.requires_grad_(False)
+        batch = params.micro_batch or how.batch
+        training = Training(
+            model=classifier,
+            size=model,
+            data=RandomSamples(data, model, how.input, seed),
+            step=classify(how.smoothing, how.mixup),
+            recipe=Recipe(
+                f"evaluate {protocol}",
+                how.epochs,
+                how.warmup,
+                how.batch,
+                params.micro_batch,
+                how.lr,
+                how.betas,
+                how.weight_decay,
+                how.layer_decay,
+                seed,
+                params.checkpoint_every,
+            ),
+            shelf=stage.shelf(store, out),
+            processes=group,
+            tracker=tracker,
+            validate=validation(Views(data, model, how.input, (1, 1)), batch, group) if params.validate_every else None,
+            validate_every=params.validate_every,
+        )
+        history = training.run()
+        views = Views(data, model, how.input, params.views)
+        odds, labels = score_clips(classifier, views, max(1, batch // (params.views[0] * params.views[1])), group)
+        results = summary(odds, labels, data.classes)
+        if tracker is not None and group.first:
+            tracker.metrics({f"test_{k}": results[k]["value"] for k in ("top1", "top5")}, how.epochs)
+        return stage.finish(out, classifier.state_dict(), history, training.resumed, results, tracker, group)

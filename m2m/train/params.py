@@ -1,0 +1,298 @@
+"""The parameters of pretraining, alignment and evaluation.
+
+Defaults are the paper's Table 5. What it leaves open is PPMA's value, whose nominal values the
+table has, else VideoMAE's (`docs/training.md` lists each with its source).
+"""
+
+from dataclasses import dataclass, field
+
+DEVICES = ("auto", "cpu", "cuda")
+CACHES = ("none", "memory")
+MASKS = ("tube", "random")
+
+
+@dataclass(frozen=True)
+class ModelParams:
+    """The size of a VideoMAE. The defaults are ViT-B.
+
+    Attributes:
+        depth: Blocks of the encoder.
+        width: Channels of the encoder.
+        heads: Attention heads of the encoder.
+        decoder_depth: Blocks of the decoder.
+        decoder_width: Channels of the decoder.
+        decoder_heads: Attention heads of the decoder: VideoMAE's 6; PPMA has 16, the paper gives none.
+        frames: Frames a sample.
+        tubelet: Frames a token.
+        patch: Side of a token in pixels.
+        size: Rows and columns of a sample in pixels.
+    """
+
+    depth: int = 12
+    width: int = 768
+    heads: int = 12
+    decoder_depth: int = 4
+    decoder_width: int = 384
+    decoder_heads: int = 6
+    frames: int = 16
+    tubelet: int = 2
+    patch: int = 16
+    size: tuple[int, int] = (224, 224)
+
+    def __post_init__(self) -> None:
+        for name in ("depth", "width", "heads", "decoder_depth", "decoder_width", "decoder_heads", "tubelet", "patch"):
+            _at_least(self, name, 1)
+        for width, heads in (("width", "heads"), ("decoder_width", "decoder_heads")):
+            if getattr(self, width) % (2 * getattr(self, heads)):
+                raise ValueError(f"{width} must be a multiple of 2 x {heads}, not {getattr(self, width)}")
+        if self.frames < 1 or self.frames % self.tubelet:
+            raise ValueError(f"frames must be a multiple of tubelet ({self.tubelet}), not {self.frames}")
+        if any(side < 1 or side % self.patch for side in self.size):
+            raise ValueError(f"size must be multiples of patch ({self.patch}), not {self.size[0]}x{self.size[1]}")
+
+    @property
+    def grid(self) -> tuple[int, int, int]:
+        """Tokens in time, rows and columns."""
+        return self.frames // self.tubelet, self.size[0] // self.patch, self.size[1] // self.patch
+
+
+@dataclass(frozen=True)
+class InputParams:
+    """How training samples are taken from clips.
+
+    Attributes:
+        seconds: Length of the window over which a sample's frames are spread evenly; 0: the whole clip.
+        crop: Least share of the frame's area that a random resized crop shows; 1 and `ratio` 1: the largest crop.
+        ratio: Most by which a crop is stretched to one side or the other.
+        flip: Mirror half of the samples; not for classes that tell left from right.
+        jitter: Strength of random brightness, contrast, saturation and hue, 0 to 1, the same for all frames.
+        cache: `memory` decodes every clip once and keeps its frames, resized to the sample's shorter side; `none`
+            decodes at every use.
+        workers: Processes that decode ahead; 0: the training process itself.
+    """
+
+    seconds: float = 2.7
+    crop: float = 0.5
+    ratio: float = 4 / 3
+    flip: bool = True
+    jitter: float = 0.0
+    cache: str = "none"
+    workers: int = 8
+
+    def __post_init__(self) -> None:
+        _at_least(self, "seconds", 0)
+        _at_least(self, "workers", 0)
+        _at_least(self, "ratio", 1)
+        _share(self, "crop", low_open=True)
+        _share(self, "jitter")
+        _one_of(self, "cache", CACHES)
+
+
+@dataclass(frozen=True)
+class PretrainParams:
+    """Masked autoencoding.
+
+    Attributes:
+        epochs: Passes over the training clips.
+        warmup: Epochs in which the rate rises to its maximum.
+        batch: Samples a step, over all processes.
+        micro_batch: Most samples in memory at once in one process; 0: its whole share of the batch.
+        lr: Highest learning rate, for this batch. True maximum: PPMA's code halves what it states.
+        betas: AdamW's.
+        weight_decay: AdamW's, on matrices only.
+        samples: Samples taken from each clip once decoded.
+        mask: `tube` hides the same places in all frames (the paper), `random` any (PPMA's code).
+        mask_ratio: Share of the tokens that is hidden.
+        normalise: Whether the target is each patch's pixels less their mean, over their deviation.
+        input: How samples are taken.
+        seed: Of everything random.
+        device: `auto` (a GPU where there is one), `cpu` or `cuda`.
+        checkpoint_every: Epochs between checkpoints to resume from.
+        keep_every: Epochs between checkpoints of the model that are kept for a learning curve; 0: none.
+    """
+
+    epochs: int = 200
+    warmup: float = 10
+    batch: int = 128
+    micro_batch: int = 0
+    lr: float = 8e-4
+    betas: tuple[float, float] = (0.9, 0.95)
+    weight_decay: float = 0.05
+    samples: int = 4
+    mask: str = "tube"
+    mask_ratio: float = 0.9
+    normalise: bool = True
+    input: InputParams = field(default_factory=InputParams)
+    seed: int = 0
+    device: str = "auto"
+    checkpoint_every: int = 5
+    keep_every: int = 0
+
+    def __post_init__(self) -> None:
+        _check_schedule(self)
+        _at_least(self, "samples", 1)
+        _at_least(self, "keep_every", 0)
+        if self.batch % self.samples:
+            raise ValueError(f"batch must be a multiple of samples ({self.samples}), not {self.batch}")
+        _one_of(self, "mask", MASKS)
+        if not 0 < self.mask_ratio < 1:
+            raise ValueError(f"mask_ratio must lie between 0 and 1, not {self.mask_ratio}")
+
+
+@dataclass(frozen=True)
+class AlignParams:
+    """Supervised training of the encoder and a linear head on labelled clips.
+
+    Attributes:
+        epochs: Passes over the training clips.
+        warmup: Epochs in which the rate rises to its maximum.
+        batch: Samples a step, over all processes.
+        micro_batch: Most samples in memory at once in one process; 0: its whole share of the batch.
+        lr: Highest learning rate, for this batch; deeper blocks have it, earlier ones `layer_decay` times less each.
+        betas: AdamW's.
+        weight_decay: AdamW's, on matrices only.
+        layer_decay: Factor of the rate from each block to the one before it.
+        drop_path: Highest probability of leaving out a block's branch; rises from 0 at the first block.
+        smoothing: Share of the label spread over all classes.
+        mixup: Parameter of the beta distribution by which pairs of samples are mixed; 0: none.
+        input: How samples are taken.
+        validate_every: Epochs between looks at the validation clips, one view each; 0: after the last alone.
+        seed: Of everything random.
+        device: `auto` (a GPU where there is one), `cpu` or `cuda`.
+        checkpoint_every: Epochs between checkpoints to resume from.
+    """
+
+    epochs: int = 50
+    warmup: float = 6
+    batch: int = 128
+    micro_batch: int = 0
+    lr: float = 2e-3
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 1e-4
+    layer_decay: float = 0.75
+    drop_path: float = 0.1
+    smoothing: float = 0.1
+    mixup: float = 0.8
+    input: InputParams = field(default_factory=lambda: InputParams(jitter=0.4))
+    validate_every: int = 1
+    seed: int = 0
+    device: str = "auto"
+    checkpoint_every: int = 5
+
+    def __post_init__(self) -> None:
+        _check_schedule(self)
+        _check_supervised(self)
+        _at_least(self, "validate_every", 0)
+
+
+@dataclass(frozen=True)
+class ProtocolParams:
+    """How one protocol trains on the downstream data set; fields as in `AlignParams`."""
+
+    epochs: int = 30
+    warmup: float = 3.75
+    batch: int = 32
+    lr: float = 2e-3
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 1e-4
+    layer_decay: float = 0.75
+    drop_path: float = 0.1
+    smoothing: float = 0.1
+    mixup: float = 0.8
+    input: InputParams = field(default_factory=lambda: InputParams(seconds=0.0, jitter=0.4))
+
+    def __post_init__(self) -> None:
+        _check_schedule(self)
+        _check_supervised(self)
+
+
+@dataclass(frozen=True)
+class EvaluateParams:
+    """Fine-tuning (FT) and linear probing (LP) on a downstream data set, and how both are tested.
+
+    Attributes:
+        ft: Fine-tuning: all weights train.
+        lp: Linear probing: the trunk is frozen, its norm and the head train.
+        views: Windows in time and crops across a clip whose scores are averaged at the test.
+        micro_batch: Most samples in memory at once in one process; 0: its whole share of the batch.
+        validate_every: Epochs between looks at the validation clips, one view each; 0: never but the test.
+        seeds: One evaluation each.
+        device: `auto` (a GPU where there is one), `cpu` or `cuda`.
+        checkpoint_every: Epochs between checkpoints to resume from.
+    """
+
+    ft: ProtocolParams = field(default_factory=ProtocolParams)
+    lp: ProtocolParams = field(
+        default_factory=lambda: ProtocolParams(
+            lr=1.6e-2,
+            weight_decay=0.0,
+            layer_decay=1.0,
+            drop_path=0.0,
+            smoothing=0.0,
+            mixup=0.0,
+            input=InputParams(seconds=0.0),
+        )
+    )
+    views: tuple[int, int] = (2, 3)
+    micro_batch: int = 0
+    validate_every: int = 1
+    seeds: tuple[int, ...] = (0,)
+    device: str = "auto"
+    checkpoint_every: int = 5
+
+    def __post_init__(self) -> None:
+        _at_least(self, "validate_every", 0)
+        _at_least(self, "micro_batch", 0)
+        _at_least(self, "checkpoint_every", 1)
+        _one_of(self, "device", DEVICES)
+        if min(self.views) < 1:
+            raise ValueError(f"views must be 1 or more each, not {self.views[0]} and {self.views[1]}")
+        if not self.seeds or min(self.seeds) < 0 or len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds must be different numbers of 0 or more, not {list(self.seeds)}")
+
+
+RUNNING = frozenset(
+    {"micro_batch", "device", "checkpoint_every", "keep_every", "validate_every", "seeds", "cache", "workers"}
+)
+"""Fields that change how training runs and not what it computes, rounding apart."""
+
+
+def _check_schedule(params: "PretrainParams | AlignParams | ProtocolParams") -> None:
+    _at_least(params, "epochs", 1)
+    _at_least(params, "batch", 1)
+    _at_least(params, "weight_decay", 0)
+    if not 0 <= params.warmup <= params.epochs:
+        raise ValueError(f"warmup must be 0 to epochs ({params.epochs}), not {params.warmup}")
+    if params.lr <= 0:
+        raise ValueError(f"lr must be positive, not {params.lr}")
+    if not all(0 <= beta < 1 for beta in params.betas):
+        raise ValueError(f"betas must be from 0 to below 1, not {params.betas}")
+    if not isinstance(params, ProtocolParams):
+        _at_least(params, "micro_batch", 0)
+        _at_least(params, "seed", 0)
+        _at_least(params, "checkpoint_every", 1)
+        _one_of(params, "device", DEVICES)
+
+
+def _check_supervised(params: "AlignParams | ProtocolParams") -> None:
+    _share(params, "layer_decay", low_open=True)
+    _at_least(params, "mixup", 0)
+    for name in ("drop_path", "smoothing"):
+        if not 0 <= getattr(params, name) < 1:
+            raise ValueError(f"{name} must be from 0 to below 1, not {getattr(params, name)}")
+
+
+def _at_least(params: object, name: str, least: float) -> None:
+    if getattr(params, name) < least:
+        raise ValueError(f"{name} must be {least} or more, not {getattr(params, name)}")
+
+
+def _share(params: object, name: str, *, low_open: bool = False) -> None:
+    value = getattr(params, name)
+    if not 0 <= value <= 1 or (low_open and value == 0):
+        raise ValueError(f"{name} must be {'above 0, at most' if low_open else '0 to'} 1, not {value}")
+
+
+def _one_of(params: object, name: str, known: tuple[str, ...]) -> None:
+    if getattr(params, name) not in known:
+        raise ValueError(f"{name} is one of {', '.join(known)}, not {getattr(params, name)!r}")
