@@ -50,7 +50,7 @@ from tests.augment.red_people import (
 
 TOYS = {
     "size": "source",
-    "window": {"core": 30, "context": 12},
+    "window": {"core": 24, "context": 12},
     "region": {"outline": "dilate"},
     "video": {"preset": "ultrafast"},
 }
@@ -66,17 +66,17 @@ def corner(frames, value):
 
 
 def toy_clips():
-    empty = clip(24)
-    empty[red(empty[0])[None].repeat(24, 0)] = 77
-    cut = np.concatenate([walking(41), np.roll(clip(30, 5), 8, 2) // 2 + 100])
-    cut[41:, inside((60, 20, 80, 80))] = clip(1)[0][inside((40, 20, 60, 80))]
+    empty, gone = clip(12), inside((60, 20, 80, 80))
+    empty[:, red(empty[0])] = 77
+    other = clip(14, 5)
+    other[:, gone] = clip(1)[0][red(clip(1)[0])]
     return {
-        "two_windows": walking(70),
-        "two_shots": cut,
+        "two_windows": walking(50),
+        "two_shots": np.concatenate([walking(20), other]),
         "nobody": empty,
-        "stubborn": corner(clip(), STUBBORN),
-        "wall": corner(clip(), WALL),
-        "uneven": walking(26),
+        "stubborn": corner(clip(16), STUBBORN),
+        "wall": corner(clip(12), WALL),
+        "uneven": walking(14),
     }
 
 
@@ -120,7 +120,7 @@ def lone(tmp_path_factory):
     """Manifest folder, data store and work store of one toy clip."""
     root = tmp_path_factory.mktemp("lone")
     path = root / "set" / "videos" / "one.mkv"
-    write_video(path, walking(20))
+    write_video(path, walking(12))
     return pack(root / "set", root / "store", [Clip("one", "videos/one.mkv", "", "", file_sha256(path))]), root
 
 
@@ -228,10 +228,10 @@ def test_stages_and_chain_give_the_same_bytes_and_verdicts(toys, done, tmp_path,
     if not over:
         assert (reasons["nobody"], reasons["stubborn"], reasons["wall"]) == ("nobody", "verifier", "no_background")
         assert one["two_shots"].result["summary"]["shots"] == 2
-        assert one["two_windows"].result["summary"]["frames_with_bodies"] == 70
-        assert whole == StageSummary("compose", 0, 3, 5, 70 + 71 + 26)
+        assert one["two_windows"].result["summary"]["frames_with_bodies"] == 50
+        assert whole == StageSummary("compose", 0, 3, 5, 50 + 34 + 14)
     if "verify" in over:
-        assert one["stubborn"].result["summary"]["frames_blacked_out"] == 30
+        assert one["stubborn"].result["summary"]["frames_blacked_out"] == 16
         assert not any(r.reason in ("verifier", "nobody", "no_background") for r in one.values())
 
 
@@ -284,7 +284,7 @@ def test_rows_say_what_the_manifest_needs(toys, done, tmp_path):
     fetch_outputs(next(r for r in results.records if r.name == "two_shots"), open_store(tmp_path / "work"), tmp_path)
     row = rows["two_shots"]
     info = video.probe(tmp_path / row.path, count=True)
-    assert (row.width, row.height, row.n_frames) == (info.width, info.height, info.n_frames) == (128, 96, 71)
+    assert (row.width, row.height, row.n_frames) == (info.width, info.height, info.n_frames) == (128, 96, 34)
     assert Fraction(row.fps_num, row.fps_den) == info.fps == Fraction(30000, 1001)
     assert (row.sha256, row.label, row.split, row.shard) == (file_sha256(tmp_path / row.path), "walk", "train", -1)
 
