@@ -4,6 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+BLOCK = 4096
+"""Clips that are scored at a time."""
+
 PRIOR = 1.0
 """Clips' worth of chance in every recall: a class without evidence has the bias 0."""
 
@@ -30,23 +33,23 @@ def class_bias(vectors: np.ndarray, labels: Sequence[str], classes: Sequence[str
     counts = np.bincount(own, minlength=len(classes))
     sums = np.zeros((len(classes), unit.shape[1]))
     np.add.at(sums, own, unit)
-    scores = unit @ _units(sums).T
-    rows = np.arange(len(own))
-    scores[rows, own] = np.einsum("nd,nd->n", unit, _units(sums[own] - unit))
-    alone = counts[own] == 1  # no other clip to know its class by
-    scores[alone, own[alone]] = -np.inf
-    # A tie is a miss: a clip that looks like two classes gives neither away.
-    best_other = _without(scores, rows, own).max(axis=1, initial=-np.inf)
-    hits = np.bincount(own[scores[rows, own] > best_other], minlength=len(classes))
+    means = _units(sums).T
+    hit = np.concatenate(
+        [_recognised(unit[at : at + BLOCK], own[at : at + BLOCK], sums, means) for at in range(0, len(own), BLOCK)]
+    )
+    hit &= counts[own] > 1  # no other clip to know its class by
+    hits = np.bincount(own[hit], minlength=len(classes))
     held_out = np.where(counts > 1, counts, 0)
     recall = (hits + PRIOR / len(classes)) / (held_out + PRIOR)
     return np.log(recall) + np.log(len(classes)), recall
 
 
-def _without(scores: np.ndarray, rows: np.ndarray, own: np.ndarray) -> np.ndarray:
-    others = scores.copy()
-    others[rows, own] = -np.inf
-    return others
+def _recognised(unit: np.ndarray, own: np.ndarray, sums: np.ndarray, means: np.ndarray) -> np.ndarray:
+    """Which clips are nearer to the mean of their own class, made without them, than to any other; a tie is a miss."""
+    scores, rows = unit @ means, np.arange(len(own))
+    own_score = np.einsum("nd,nd->n", unit, _units(sums[own] - unit))
+    scores[rows, own] = -np.inf
+    return own_score > scores.max(axis=1)
 
 
 def _units(vectors: np.ndarray) -> np.ndarray:
