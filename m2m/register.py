@@ -7,6 +7,7 @@ the list of sources; the videos themselves only on request, and only where a rem
 import csv
 import dataclasses
 import io
+import json
 import os
 import secrets
 import shutil
@@ -19,13 +20,16 @@ from m2m import shards
 from m2m.clips import Clip, read_card, read_manifest, slug, write_card, write_manifest
 from m2m.errors import InputError
 from m2m.files import write_atomic
+from m2m.fingerprints import fingerprint
 from m2m.release import KEY_BYTES, release
-from m2m.repository import Repository, Version
-from m2m.store import MissingError, Store
+from m2m.repository import Repository, Version, shown
+from m2m.store import MissingError, Store, any_work_store, data_store
+from m2m.tracking import open_run, spool_folder
 
 KEY = "release.key"
 SELECTION = "selection.json"
 SOURCES = "sources.csv"
+VERSION = "version.json"
 
 
 @dataclass(frozen=True)
@@ -69,8 +73,9 @@ def register(
     Args:
         dataset: A working data set, a packed folder or a manifest folder.
         params: Where to.
-        store: The data store that has the shards of a manifest folder.
-        work: The work store, which keeps the secret of the released names where no file is named.
+        store: The data store that has the shards of a manifest folder; by default the one that M2M_STORE names.
+        work: The work store, which keeps the secret of the released names where no file is named; by default the one
+            that M2M_WORK names, if any.
         key: File of that secret; by default the one beside a working data set's records, else the work store's.
 
     Raises:
@@ -88,6 +93,7 @@ def register(
     if params.raw and not selection:
         raise InputError("raw is for selections of originals", "leave register.raw off")
     # A working data set may have a name that says where it comes from; a variant says nothing.
+    work = work or any_work_store()
     name = params.name or (slug(card.name) if selection else card.variant) or "dataset"
     with tempfile.TemporaryDirectory(prefix="m2m-register-") as scratch:
         here = Path(scratch)
@@ -110,16 +116,61 @@ def register(
         return repository.publish(name, message)
 
 
+@dataclass(frozen=True)
+class Registered:
+    """What became of a data set at the end of a pipeline.
+
+    Attributes:
+        registered: Whether it has a version now; not where no repository is named.
+        name: The version's folder under `data/`.
+        md5: Its hash in DVC.
+        revision: Its git revision.
+        tag: Its git tag.
+    """
+
+    registered: bool
+    name: str = ""
+    md5: str = ""
+    revision: str = ""
+    tag: str = ""
+
+    def __str__(self) -> str:
+        return f"registered as {self.tag}, revision {self.revision[:12]}" if self.registered else "not registered"
+
+
+def register_artifact(dataset: Path, out: Path, params: RegisterParams) -> Registered:
+    """Registers a data set if a repository is named, and tells the tracker; what a pipeline's last task does.
+
+    Args:
+        dataset: A working data set, a packed folder or a manifest folder.
+        out: Folder of `version.json`.
+        params: Where to.
+
+    Raises:
+        M2MError: As `register`.
+    """
+    done = Registered(False)
+    if params.repository:
+        card = read_card(dataset)
+        version = register(dataset, params)
+        done = Registered(True, **dataclasses.asdict(version))
+        identity = fingerprint("register", version.md5, card.hash)
+        label = f"register {version.tag}"
+        with open_run("register", label, identity, spool=spool_folder(out), tags=version.tags) as run:
+            run.dataset(card.name, card.hash, shown(params.repository), "registered")
+    text = json.dumps(dataclasses.asdict(done), indent=1) + "\n"
+    write_atomic(out / VERSION, text.encode())
+    return done
+
+
 def _working(dataset: Path, out: Path, store: Store | None) -> Path:
     """The working form of a data set."""
     if not (dataset / shards.FILE).is_file():
         return dataset
     if (dataset / "shards").is_dir():
         shards.unpack(dataset, out)
-    elif store is not None:
-        shards.fetch(dataset, store, out)
     else:
-        raise InputError(f"the videos of {dataset} lie in a data store", "say where: set M2M_STORE")
+        shards.fetch(dataset, store or data_store(), out)
     return out
 
 

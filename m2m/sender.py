@@ -41,6 +41,10 @@ class Replayed:
     refused: int = 0
     error: str = ""
 
+    def __str__(self) -> str:
+        refused = f", {self.refused} entries refused" if self.refused else ""
+        return f"{self.arrived} runs arrived, {self.left} are left{refused}"
+
 
 def deliver(path: Path, tracker: Tracker) -> State:
     """Sends what a spool holds beyond its state.
@@ -191,7 +195,7 @@ class Follower:
         except M2MError as error:
             _say(f"what earlier runs left is not sent: {error}")
         else:
-            _say(f"of earlier runs {done.arrived} arrived, {done.left} are left")
+            _say(f"of earlier ones {done}")
 
     def _remove(self) -> None:
         if self._store is not None and self._mirrored:

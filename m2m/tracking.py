@@ -236,7 +236,7 @@ def replay(spool: Path, uri: str | None = None) -> "Replayed":
 
     Raises:
         InputError: There is no tracker, or its address is none.
-        InfrastructureError: MLflow is not installed, or the tracker does not answer.
+        InfrastructureError: MLflow is not installed, or the tracker does not answer; what it took is not sent again.
     """
     target = tracking_uri(spool, uri)
     if not target:
@@ -246,7 +246,12 @@ def replay(spool: Path, uri: str | None = None) -> "Replayed":
             from m2m import sender
         except ImportError as error:
             raise InfrastructureError("mlflow is not installed", "pip install 'm2m[pipelines]'") from error
-        return sender.replay_to(target, spool)
+        done = sender.replay_to(target, spool)
+    if done.left:
+        raise InfrastructureError(
+            f"{done}; the tracker does not answer: {done.error}", "nothing is lost; try again later"
+        )
+    return done
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """A version that was registered can be pulled, holds what may leave the house, and nothing else."""
 
 import csv
+import dataclasses
+import json
 import multiprocessing
 import re
 import shutil
@@ -8,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from m2m import repository, shards
+from m2m import repository, shards, spool, tracking
 from m2m.clips import Clip, DatasetCard, data_hash, file_sha256, read_card, read_manifest, write_card, write_manifest
 from m2m.errors import InfrastructureError, InputError
-from m2m.register import RegisterParams, register
+from m2m.register import RegisterParams, register, register_artifact
 from m2m.release import release
 from m2m.repository import Repository, create, run
 from m2m.store import open_store
@@ -34,6 +36,12 @@ def make(folder: Path, names=NAMES, variant="m2m", private=True, name="my_secret
     )
     write_card(card, folder)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    for name in ("M2M_STORE", "M2M_WORK", "M2M_PIPELINE_RUN", "MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
@@ -189,7 +197,7 @@ def test_a_manifest_folder_is_registered_from_the_data_store_with_the_key_of_the
     shards.push(dataset, store, place / "manifest", 3)
     with pytest.raises(InputError, match="no secret"):
         register(place / "manifest", params(place), store=store)
-    with pytest.raises(InputError, match="set M2M_STORE"):
+    with pytest.raises(InputError, match="M2M_STORE is not set"):
         register(place / "manifest", params(place), work=work)
     first = register(place / "manifest", params(place), store=store, work=work)
     assert register(place / "manifest", params(place), store=store, work=work) == first
@@ -317,6 +325,19 @@ def test_versions_go_to_s3_and_come_back(selection, place, s3, monkeypatch):
     (selection / "selection.json").write_text('{"selected": []}')
     with pytest.raises(InputError, match="cannot push kinetics-150 to the DVC remote storage"):
         register(selection, values)
+
+
+def test_the_last_task_of_a_pipeline_says_what_it_registered_to_the_tracker_too(selection, place, monkeypatch):
+    assert not register_artifact(selection, place / "none", RegisterParams()).registered
+    assert json.loads((place / "none" / "version.json").read_text())["tag"] == ""
+    monkeypatch.setattr(tracking, "_start_sender", lambda out, uri: None)
+    done = register_artifact(selection, place / "out", params(place))
+    assert done.registered and json.loads((place / "out" / "version.json").read_text()) == dataclasses.asdict(done)
+    assert git("rev-parse", done.tag, cwd=place / "versions.git").strip() == done.revision
+    (path,) = spool.pending(place / "out" / ".m2m" / "tracking")
+    events = [event for event, _ in spool.read(path)]
+    assert events[0]["tags"]["m2m.dvc.md5"] == done.md5 and events[0]["tags"]["m2m.dvc.revision"] == done.revision
+    assert [e["hash"] for e in events if e["event"] == "dataset"] == [read_card(selection).hash]
 
 
 def test_making_a_repository_twice_leaves_the_first(place):
