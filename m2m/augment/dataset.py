@@ -5,7 +5,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from m2m import __version__, clips, work
+from m2m import clips, work
+from m2m.augment import versions
 from m2m.augment.bodies import Camera, FrameBodies
 from m2m.augment.chain import Chain
 from m2m.augment.clip_files import ClipWriter, Decoded, Format, Outputs, clip_result, preview_panes
@@ -26,8 +27,7 @@ LICENCES = {
     "centerface": "CenterFace (MIT)",
 }
 OUTPUTS = ("videos", "plates", "people", "bodies", ".m2m/previews")
-CODE_VERSION = f"{__version__}+augment.3"
-"""Part of every fingerprint: raised when the chain's results change, so that old results are not taken for new ones."""
+CODE_VERSION = versions.AUGMENT
 
 
 @dataclass(frozen=True)

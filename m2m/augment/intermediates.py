@@ -143,8 +143,7 @@ def read_people(path: Path) -> Iterator[PeopleWindow]:
     for _, group in groupby(read_json_lines(path), lambda line: line["window"]):
         lines = list(group)
         core = [t for t, line in enumerate(lines) if not line["context"]]
-        people = [people_of(line) for line in lines]
-        yield PeopleWindow(lines[core[0]]["frame"], core[0], core[-1] + 1, people)
+        yield PeopleWindow(lines[core[0]]["frame"], core[0], core[-1] + 1, [people_of(line) for line in lines])
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from m2m import __version__
+from m2m.augment import versions
 from m2m.augment.bodies import Camera, FrameBodies
 from m2m.augment.body import make_body
 from m2m.augment.clip_files import ClipWriter, Decoded, Format, Outputs, clip_result, preview_panes
@@ -37,7 +37,6 @@ from m2m.results import Results
 from m2m.store import Store, work_store
 from m2m.work import Item, Record
 
-CODE_VERSION = f"{__version__}+compose.1"
 NOBODY = FrameBodies(())
 
 
@@ -94,7 +93,7 @@ def compose_shard(
 
 def _fingerprint(plate: Record, body: Record, params: AugmentParams) -> str:
     own = sections(params, "body", "render", "compose", "video")
-    return fingerprint(plate.fingerprint, body.fingerprint, own, CODE_VERSION)
+    return fingerprint(plate.fingerprint, body.fingerprint, own, versions.COMPOSE)
 
 
 class ComposeTask:

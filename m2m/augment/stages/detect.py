@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from m2m import __version__
+from m2m.augment import versions
 from m2m.augment.clip_files import Decoded, Format, Outputs
 from m2m.augment.detect import make_detector
 from m2m.augment.detect.shots import ShotDetector
@@ -12,14 +12,12 @@ from m2m.augment.intermediates import window_lines
 from m2m.augment.stages.shard import Job, Originals, StageSummary, clips_of, held, run_stage, scratch, sections
 from m2m.augment.steps import Finder
 from m2m.augment.tally import Tally
-from m2m.augment.window import windows
+from m2m.augment.window import give_back, windows
 from m2m.clips import Clip
 from m2m.fingerprints import fingerprint
 from m2m.params import AugmentParams
 from m2m.store import work_store
 from m2m.work import Item
-
-CODE_VERSION = f"{__version__}+detect.1"
 
 
 def detect_shard(manifest: Path, shard: int, out: Path, params: AugmentParams, *, workers: int = 1) -> StageSummary:
@@ -50,7 +48,7 @@ def detect_shard(manifest: Path, shard: int, out: Path, params: AugmentParams, *
 
 
 def _fingerprint(clip: Clip, params: AugmentParams) -> str:
-    return fingerprint(clip.sha256, sections(params, "size", "window", "detect"), CODE_VERSION)
+    return fingerprint(clip.sha256, sections(params, "size", "window", "detect"), versions.DETECT)
 
 
 class DetectTask:
@@ -91,6 +89,7 @@ class DetectTask:
                     for line in window_lines(window, people):
                         write(line)
                 del window, people  # or two windows would be in memory at once
+                give_back()
         return {
             "outputs": outputs.paths,
             "n_frames": tally.frames,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from m2m import __version__
+from m2m.augment import versions
 from m2m.augment.build import make_painter
 from m2m.augment.clip_files import Decoded, Format, Outputs
 from m2m.augment.compose import NOT_PRIVATE, PAINTED
@@ -25,14 +25,12 @@ from m2m.augment.stages.shard import (
     sections,
 )
 from m2m.augment.tally import Tally
-from m2m.augment.window import windows
+from m2m.augment.window import give_back, windows
 from m2m.errors import QuarantineError
 from m2m.fingerprints import fingerprint
 from m2m.params import AugmentParams
 from m2m.store import Store, work_store
 from m2m.work import Item, Record
-
-CODE_VERSION = f"{__version__}+inpaint.1"
 
 
 def inpaint_shard(
@@ -76,7 +74,7 @@ def _fingerprint(people: Record, params: AugmentParams) -> str:
     variant = params.compose.variant
     treatment = "painted" if variant in PAINTED else "shown" if variant in NOT_PRIVATE else "obscured"
     own = sections(params, "region", "inpaint", "verify", "allow_empty")
-    return fingerprint(people.fingerprint, own, treatment, CODE_VERSION)
+    return fingerprint(people.fingerprint, own, treatment, versions.INPAINT)
 
 
 class KnownCuts:
@@ -154,5 +152,6 @@ class InpaintTask:
                             plates.write(plate.frames[t], pts)
                         frame += 1
                 del window, people, seen, plate, black  # or two windows would be in memory at once
+                give_back()
             self._painter.judge(tally)
         return {"outputs": outputs.paths, "n_frames": frame, "tally": tally.plain(), **form.plain()}

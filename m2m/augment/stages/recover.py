@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from m2m import __version__
+from m2m.augment import versions
 from m2m.augment.bodies import Camera, FrameBodies
 from m2m.augment.body import make_body
 from m2m.augment.clip_files import Format, Outputs
@@ -18,8 +18,6 @@ from m2m.fingerprints import fingerprint
 from m2m.params import AugmentParams
 from m2m.store import Store, work_store
 from m2m.work import Item, Record
-
-CODE_VERSION = f"{__version__}+recover.1"
 
 
 def recover_shard(people: Path, shard: int, out: Path, params: AugmentParams, *, workers: int = 1) -> StageSummary:
@@ -50,7 +48,7 @@ def recover_shard(people: Path, shard: int, out: Path, params: AugmentParams, *,
 
 def _fingerprint(people: Record, params: AugmentParams) -> str:
     meshed = params.compose.variant in MESHED
-    return fingerprint(people.fingerprint, sections(params, "recover", "body"), meshed, CODE_VERSION)
+    return fingerprint(people.fingerprint, sections(params, "recover", "body"), meshed, versions.RECOVER)
 
 
 class RecoverTask:
@@ -86,6 +84,7 @@ class RecoverTask:
                 for window in read_people(file):
                     there = embody(window.people, window.core, camera, self._recoverer, tally)
                     bodies += [(window.first + t - window.start, there[t]) for t in window.core]
+                    del window  # or two would be in memory at once
         with Outputs(self._out) as outputs:
             write_bodies(outputs.file("bodies", f"bodies/{job.name}.npz"), bodies, camera)
         frames = found.result["n_frames"]

@@ -1,0 +1,13 @@
+"""Versions of the stages' code, part of every fingerprint.
+
+A number is raised when what its stage makes of the same input and parameters changes, so that old results are not taken
+for new ones. The chain in memory is all of them.
+"""
+
+from m2m import __version__
+
+DETECT = f"{__version__}+detect.1"
+INPAINT = f"{__version__}+inpaint.2"
+RECOVER = f"{__version__}+recover.2"
+COMPOSE = f"{__version__}+compose.1"
+AUGMENT = "+".join([__version__, *(stage.split("+")[1] for stage in (DETECT, INPAINT, RECOVER, COMPOSE))])
