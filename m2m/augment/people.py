@@ -3,13 +3,38 @@
 Image coordinates are pixels of the frame as processed, x right, y down; the centre of the top left pixel is (0.5, 0.5).
 """
 
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, overload
 
 import numpy as np
 
 FAMILIES = ("pose", "selfie", "ssdlite", "face")
 """Model families that make masks. CenterFace is the verifier's and takes no part."""
+
+
+class PackedMask:
+    """A field for a (H, W) bool mask that is held with eight pixels a byte: masks of a window wait in memory together.
+
+    Reading it makes a new array.
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._key = f"_{name}"
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> "PackedMask": ...
+
+    @overload
+    def __get__(self, instance: object, owner: type) -> np.ndarray: ...
+
+    def __get__(self, instance: object | None, owner: type) -> Any:
+        if instance is None:
+            raise AttributeError("a mask has no default")  # how a dataclass asks for one
+        packed, width = instance.__dict__[self._key]
+        return np.unpackbits(packed, axis=-1, count=width).view(bool)
+
+    def __set__(self, instance: object, mask: np.ndarray) -> None:
+        instance.__dict__[self._key] = np.packbits(mask, axis=-1), mask.shape[-1]
 
 
 @dataclass(frozen=True)
@@ -49,7 +74,7 @@ class Person:
     track: int
     box: np.ndarray
     score: float
-    mask: np.ndarray
+    mask: PackedMask = PackedMask()
     families: frozenset[str] = frozenset()
     landmarks: Landmarks | None = None
 
@@ -74,7 +99,7 @@ class FramePeople:
     """
 
     persons: tuple[Person, ...]
-    cover: np.ndarray = field(repr=False)
+    cover: PackedMask = PackedMask()
 
     @property
     def confirmed(self) -> tuple[Person, ...]:

@@ -248,22 +248,15 @@ def _changed(plate: np.ndarray, last: np.ndarray, region: np.ndarray) -> bool:
 
 
 def _around(region: np.ndarray) -> tuple[slice, slice]:
-    """Rows and columns around everything painted in a window, with a margin, so that models see the surroundings.
-
-    They end on a coarse grid: every size of picture costs a model memory of its own.
-    """
+    """Rows and columns around everything painted in a window, with a margin, so that models see the surroundings."""
     united = np.any(region, axis=0)
     height, width = united.shape
+    rows, columns = np.flatnonzero(np.any(united, axis=1)), np.flatnonzero(np.any(united, axis=0))
     margin = max(16, height // 8)
-    return _ends(np.any(united, axis=1), margin, height // 4), _ends(np.any(united, axis=0), margin, width // 4)
-
-
-def _ends(painted: np.ndarray, margin: int, step: int) -> slice:
-    """What holds the set pixels of a row, with a margin, begins at a multiple of a step and is as long as one."""
-    n, step, where = len(painted), max(step, 1), np.flatnonzero(painted)
-    begin = max(0, where[0] - margin) // step * step
-    end = min(n, begin + -(-(where[-1] + 1 + margin - begin) // step) * step)
-    return slice(int(begin), int(end))
+    return (
+        slice(max(0, rows[0] - margin), min(height, rows[-1] + 1 + margin)),
+        slice(max(0, columns[0] - margin), min(width, columns[-1] + 1 + margin)),
+    )
 
 
 def add_doubts(cover: np.ndarray, doubts: list[Doubt], spread: int) -> np.ndarray:

@@ -135,3 +135,9 @@ def test_no_human_draws_no_body():
     out, tally = run(chain(variant="no_human"), clip())
     assert not any((f.image == (0, 0, 255)).all(-1).any() or red(f.image).any() for f in out)
     assert tally.summary()["people_without_body"] == 0
+
+
+def test_a_frame_that_is_kept_does_not_hold_its_window():
+    out, _ = run(chain(), clip())
+    for frame in out:
+        assert all(a.base is None for a in (frame.image, frame.plate, frame.source, frame.region))

@@ -147,17 +147,3 @@ def test_alarms_need_no_neighbour_when_strong():
 def test_rules_that_would_let_people_through_are_refused(changes):
     with pytest.raises(ValueError):
         VerifyParams(**changes)
-
-
-@given(st.lists(st.tuples(st.integers(0, 79), st.integers(0, 59)), min_size=1, max_size=4))
-def test_pictures_of_a_plate_hold_what_was_painted_and_have_few_sizes(points):
-    """Each size of picture costs a network of its own."""
-    region = np.zeros((1, 60, 80), bool)
-    for x, y in points:
-        region[0, y, x] = True
-    frames, shown = np.zeros((1, 60, 80, 3), np.uint8), []
-    frames[region] = 255
-    verifier(lambda picture: shown.append(picture) or np.zeros((0, 5), np.float32)).plates(frames, region, [0])
-    [picture] = shown
-    assert picture.shape[0] in (15, 30, 45, 60) and picture.shape[1] in (20, 40, 60, 80)
-    assert (picture == 255).all(-1).sum() == region.sum()

