@@ -137,6 +137,7 @@ def here(monkeypatch):
             if isinstance(record, workers._Fatal):
                 raise record.error
             yield record, 0.0
+            assert not any((out / path).exists() for path in record.outputs), "the disk need not hold a shard"
 
     monkeypatch.setattr(work, "work", in_process)
     return did
@@ -248,13 +249,27 @@ def test_stages_and_chain_give_the_same_bytes_and_verdicts(toys, done, tmp_path,
         ({"detect": {"box_score": 0.4}}, ["detect", "inpaint", "recover", "compose"]),
         ({"keep": ["people"]}, []),
         ({"compose": {"variant": "mesh_on_real"}}, ["inpaint", "compose"]),
+        ({"compose": {"variant": "pixelate"}}, ["compose"]),
     ],
-    ids=["video", "no_human", "blur", "recover", "inpaint", "verify", "body", "detect", "keep", "mesh_on_real"],
+    ids=[
+        "video",
+        "no_human",
+        "blur",
+        "recover",
+        "inpaint",
+        "verify",
+        "body",
+        "detect",
+        "keep",
+        "mesh_on_real",
+        "pixelate",
+    ],
 )
 def test_a_parameter_redoes_its_stage_and_what_follows(lone, done, tmp_path, monkeypatch, over, redone):
     monkeypatch.setenv("M2M_STORE", str(lone[1] / "store"))
     monkeypatch.setenv("M2M_WORK", str(lone[1] / "work"))
-    Staged(lone[0], tmp_path, toy_params(), done).all()
+    classical = over.get("compose", {}).get("variant") == "pixelate"
+    Staged(lone[0], tmp_path, toy_params(**({"compose": {"variant": "blur"}} if classical else {})), done).all()
     shutil.copytree(lone[1] / "work", tmp_path / "work")  # the next case shall find no more than this one
     monkeypatch.setenv("M2M_WORK", str(tmp_path / "work"))
     changed = Staged(lone[0], tmp_path, toy_params(**over), done).all()
