@@ -6,7 +6,7 @@ UV := .venv/bin/python -m uv
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo augment test lint format bench lock clean
+.PHONY: help setup system demo mlflow augment test lint format bench lock clean
 
 help: ## Show this help
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -31,8 +31,11 @@ setup: .venv/bin/m2m ## Make .venv with what the main job needs
 system: ## Install the Debian packages of the optional OpenGL renderer (as root)
 	@scripts/system.sh
 
-demo: .venv/bin/m2m ## Draw clips of people, augment them, show where to look
-	@scripts/demo.sh
+demo: .venv/.all ## Draw clips of people, run both pipelines on them, show where to look
+	@.venv/bin/python scripts/demo.py
+
+mlflow: .venv/.all ## Look at the demo's trainings in MLflow
+	@scripts/mlflow.sh demo
 
 augment: .venv/bin/m2m ## Augment your own videos: make augment VIDEOS=folder OUT=folder
 	@test -n "$(VIDEOS)" || { echo "usage: make augment VIDEOS=<video, folder or manifest> OUT=<folder>"; exit 2; }

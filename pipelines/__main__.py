@@ -12,6 +12,7 @@ import yaml
 
 from m2m import params
 from m2m.errors import Exit, InputError, M2MError
+from m2m.files import write_atomic
 from pipelines.dataset import dataset_pipeline
 from pipelines.experiment import experiment_pipeline
 from pipelines.purge import purge_pipeline
@@ -36,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     ):
         kind = kinds.add_parser(name, help=about, description=about)
         kind.add_argument("--root", type=Path, default=Path("runs"), help="folder of runs and stores (default: runs)")
+        kind.add_argument("--output", type=Path, help="a JSON file for what came out: hashes and paths")
         kind.add_argument("--verbose", action="store_true", help="show everything that kfp prints")
         if name != "purge":
             kind.add_argument("--profile", help="a profile (laptop, paper ...) or a YAML file (default: none)")
@@ -113,12 +115,19 @@ def _dataset(args: argparse.Namespace) -> int:
     more = {"source": source, "shards": sections["ingest_params"]["shards"], "workers": args.workers}
     done = run(dataset_pipeline(split=not args.fused), {**sections, **more}, args.root, args.verbose)
     card = json.loads((done.output("merge", "dataset") / "dataset.json").read_text(encoding="utf-8"))
-    curated = json.loads((done.output("curate", "curated") / "dataset.json").read_text(encoding="utf-8"))
+    originals = json.loads((done.output("curate", "curated") / "dataset.json").read_text(encoding="utf-8"))
+    page = done.output("describe", "page")
     print(f"{card['clips']} clips released, {card['quarantined']} quarantined, in {done.seconds:.0f} s")
     print(f"data set:  {card['hash']} ({card['variant']})")
-    print(f"originals: {curated['hash']} (real)")
-    print(f"report:    {done.output('describe', 'page')}")
+    print(f"originals: {originals['hash']} (real)")
+    print(f"report:    {page}")
+    _write(args.output, {"dataset": card["hash"], "originals": originals["hash"], "report": str(page)})
     return int(Exit.DONE)
+
+
+def _write(path: Path | None, values: dict[str, Any]) -> None:
+    if path is not None:
+        write_atomic(path, (json.dumps(values, indent=1) + "\n").encode())
 
 
 def _experiment(args: argparse.Namespace) -> int:
@@ -138,8 +147,11 @@ def _experiment(args: argparse.Namespace) -> int:
             ]
     more = {"pretrain_set": args.pretrain, "align_set": args.align or args.pretrain, "downstream": tests}
     done = run(experiment_pipeline(), {**sections, **more}, args.root, args.verbose)
-    print(f"{len(tests)} tests in {done.seconds:.0f} s")
-    print(f"report: {done.output('summarize', 'page')}")
+    page = done.output("summarize", "page")
+    evaluations = sorted(str(p.parent) for p in done.folder.glob("*/evaluate/evaluation/metrics.json"))
+    print(f"{len(evaluations)} tests in {done.seconds:.0f} s")
+    print(f"report: {page}")
+    _write(args.output, {"evaluations": evaluations, "report": str(page)})
     return int(Exit.DONE)
 
 
@@ -154,7 +166,9 @@ def _purge(args: argparse.Namespace) -> int:
     from pipelines.run import run
 
     done = run(purge_pipeline(), {"dataset": args.dataset, "yes": args.yes}, args.root, args.verbose)
-    print(f"report: {done.output('purge', 'proof')}")
+    proof = done.output("purge", "proof")
+    print(f"proof: {proof}")
+    _write(args.output, {"proof": str(proof)})
     return int(Exit.DONE)
 
 

@@ -1,11 +1,12 @@
 """Runs a pipeline on this machine: the same object that is compiled for a cluster, each task a process of its own."""
 
-import logging
+import builtins
 import os
 import re
 import sys
 import threading
 import time
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -165,11 +166,15 @@ def _environment(root: Path, name: str) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """kfp warns that memory and retries mean nothing on this machine, once a task."""
-    warnings = logging.getLogger("kfp")
-    level = warnings.level
-    warnings.setLevel(logging.ERROR)
+    """Keeps kfp's ways to itself.
+
+    It warns, once a task, that images and memory mean nothing on this machine; and with loops in threads it leaves its
+    own `print` behind.
+    """
+    own = builtins.print
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
-        warnings.setLevel(level)
+        builtins.print = own
