@@ -194,7 +194,7 @@ class S3Store:
             retries={"mode": "standard", **attempts},
             connect_timeout=5,
             read_timeout=60,
-            max_pool_connections=16,
+            max_pool_connections=40,  # eight files at a time in four parts each, and more
             # The hash in the signature proves what arrived; servers other than Amazon's know no other checksum.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
