@@ -137,8 +137,8 @@ class DatasetCard:
 
 
 def data_hash(clips: Sequence[Clip]) -> str:
-    """The identity of a data set: its clips' ids, bytes and verdicts, in whatever order and place they are."""
-    return fingerprint(*sorted([c.clip_id, c.sha256, c.status] for c in clips))
+    """The identity of a data set: its clips' ids, bytes, verdicts, labels and splits, in whatever order and place."""
+    return fingerprint(*sorted([c.clip_id, c.sha256, c.status, c.label, c.split] for c in clips))
 
 
 def shard(clips: Sequence[Clip], n: int) -> list[list[Clip]]:

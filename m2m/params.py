@@ -29,7 +29,16 @@ from m2m.video import VideoParams
 T = TypeVar("T")
 
 SECTIONS = {
+    "ingest": "m2m.datasets.params:IngestParams",
+    "curate": "m2m.curate.params:CurateParams",
     "augment": "m2m.params:AugmentParams",
+    "audit": "m2m.audit.params:AuditParams",
+    "gate": "m2m.audit.params:GateParams",
+    "register": "m2m.register:RegisterParams",
+    "model": "m2m.train.params:ModelParams",
+    "pretrain": "m2m.train.params:PretrainParams",
+    "align": "m2m.train.params:AlignParams",
+    "evaluate": "m2m.train.params:EvaluateParams",
 }
 """Where each section of params.yaml has its dataclass, in the order of the stages."""
 

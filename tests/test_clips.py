@@ -245,8 +245,8 @@ def test_other_tools_read_the_manifest(tmp_path):
     assert pq.read_table(tmp_path / "clips.parquet").column_names == names.split()
 
 
-@pytest.mark.parametrize("field", ["clip_id", "sha256", "status"])
-def test_the_data_hash_sees_ids_bytes_and_verdicts(field):
+@pytest.mark.parametrize("field", ["clip_id", "sha256", "status", "label", "split"])
+def test_the_data_hash_sees_ids_bytes_verdicts_labels_and_splits(field):
     row = Clip("a", "p", "wave", "train", "00", 1, 1, 30, 1, 9, "ok", "")
     other = dataclasses.replace(row, **{field: "quarantined"})
     assert data_hash([row]) != data_hash([other])
