@@ -5,11 +5,14 @@
 Distances are between the drawn body's shoulders, elbows, wrists, hips, knees and ankles and the visible landmarks
 (visibility > 0.5), as a share of the person's extent (the longer side of the box of the visible landmarks). `all`
 counts every frame that has landmarks; `believed` leaves out the frames whose landmarks the recover stage took for no
-pose, reads left and right as it did and has spikes replaced, so it flatters.
-Jitter is the mean second difference of the distance from the camera.
+pose, reads left and right as it did and has spikes replaced, so it flatters. What does not flatter: the overlap (IoU)
+of the drawn body's box with hand-checked boxes of people of 40 px and more, and the distance of its eyes from the
+middle of hand-checked faces as a share of the person's height.
+Jitter is the mean second difference of the distance from the camera, shake that of the joints in the picture.
 """
 
 import argparse
+import json
 import time
 from dataclasses import dataclass, field
 
@@ -19,8 +22,9 @@ from benchmarks.clips import frames_of, names, shared
 from m2m.augment.bodies import Body, BodyModel, Camera, FrameBodies
 from m2m.augment.body import BodyParams, make_body
 from m2m.augment.detect import DetectParams, make_detector
+from m2m.augment.detect.boxes import iou
 from m2m.augment.detect.shots import ShotDetector
-from m2m.augment.people import FramePeople, Landmarks, Person
+from m2m.augment.people import Detector, FramePeople, Landmarks, Person
 from m2m.augment.recover import IKRecoverer, RecoverParams
 from m2m.augment.recover import skeleton as sk
 from m2m.augment.recover.kinematics import solve
@@ -32,6 +36,8 @@ from m2m.augment.window import WindowParams, windows
 
 JOINTS, MARKS = list(MAJOR), list(MAJOR.values())
 VISIBLE = 0.5
+SMALLEST = 40
+"""Least height in pixels of a labelled person that is checked."""
 RAW = RecoverParams(smooth_points=0, smooth_depth=0, smooth_pose=0, smooth_distance=0)
 
 
@@ -43,6 +49,9 @@ class Figures:
     believed: list[float] = field(default_factory=list)
     raw: list[float] = field(default_factory=list)
     smooth: list[float] = field(default_factory=list)
+    shake: list[float] = field(default_factory=list)
+    overlap: list[float] = field(default_factory=list)
+    heads: list[float] = field(default_factory=list)
     left_out: int = 0
     people: int = 0
     bodies: int = 0
@@ -69,11 +78,47 @@ def distances(bodies: list[FrameBodies]) -> dict[int, np.ndarray]:
     return {k: np.array(v) for k, v in sorted(tracks.items())}
 
 
-def measure(body: BodyModel, people: list[FramePeople], camera: Camera, figures: Figures) -> None:
-    """Adds one window to the figures."""
-    begin = time.perf_counter()
+def shakes(body: BodyModel, bodies: list[FrameBodies], camera: Camera) -> list[float]:
+    """Mean second difference of the joints in the picture, as a share of the body's size there, one a track."""
+    tracks: dict[int, list[np.ndarray]] = {}
+    for frame in bodies:
+        for drawn in frame.bodies:
+            at = camera.project(body.joints(drawn.pose, drawn.transl))[JOINTS]
+            tracks.setdefault(drawn.track, []).append(at)
+    long = [np.array(v) for v in tracks.values() if len(v) > 2]
+    return [
+        float(np.linalg.norm(np.diff(v, 2, axis=0), axis=-1).mean() / np.ptp(v, axis=1).max(1).mean()) for v in long
+    ]
+
+
+def check(body: BodyModel, drawn: FrameBodies, labels: list[dict], scale: np.ndarray, camera: Camera) -> list:
+    """(overlap, distance of the head or None) of everybody labelled in a frame; `scale` takes labels to the picture."""
+    found = []
+    for b in drawn.bodies:
+        points = camera.project(body.vertices(b.pose, b.transl))
+        low, high = (np.clip(v, 0, [camera.width, camera.height]) for v in (points.min(0), points.max(0)))
+        eyes = camera.project(body.joints(b.pose, b.transl)[list(sk.EYES)].mean(0))
+        found.append((np.concatenate([low, high]), eyes))
+    out = []
+    for label in labels:
+        box = np.array(label["box"], float) * scale
+        height = box[3] - box[1]
+        if not label["sure"] or height < SMALLEST:
+            continue
+        ious = iou(np.array([b for b, _ in found]).reshape(-1, 4), box[None])[:, 0]
+        head = None
+        if label["face"] and label["face_sure"] and ious.max(initial=0) > 0:
+            face = np.array(label["face"], float) * scale
+            head = float(np.linalg.norm(found[int(ious.argmax())][1] - (face[:2] + face[2:]) / 2) / height)
+        out.append((float(ious.max(initial=0)), head))
+    return out
+
+
+def measure(body: BodyModel, people: list[FramePeople], camera: Camera, figures: Figures) -> list[FrameBodies]:
+    """Adds one window to the figures; returns its bodies."""
+    begin = time.process_time()
     bodies = IKRecoverer(body).recover(people, camera)
-    figures.seconds += time.perf_counter() - begin
+    figures.seconds += time.process_time() - begin
     tracks: dict[int, list[tuple[int, Person]]] = {}
     for t, frame in enumerate(people):
         figures.people += len(frame.confirmed)
@@ -99,14 +144,24 @@ def measure(body: BodyModel, people: list[FramePeople], camera: Camera, figures:
                 figures.believed += [] if value is None else [value]
     figures.smooth += [jitter(z) for z in distances(bodies).values()]
     figures.raw += [jitter(z) for z in distances(IKRecoverer(body, RAW).recover(people, camera)).values()]
+    figures.shake += shakes(body, bodies, camera)
+    return bodies
 
 
-def clip(name: str, body: BodyModel, detector: object) -> Figures:
+def clip(name: str, body: BodyModel, detector: Detector) -> Figures:
     """The figures of one clip."""
     figures = Figures()
+    labels = json.loads((shared() / "fixtures" / "people" / "labels.json").read_text())[name]
     for window in windows(frames_of(name), ShotDetector(), WindowParams()):
         height, width = window.frames.shape[1:3]
-        measure(body, detector.detect(window.frames), Camera.default(width, height), figures)  # type: ignore[attr-defined]
+        camera = Camera.default(width, height)
+        bodies = measure(body, detector.detect(window.frames), camera, figures)
+        scale = np.array([width / labels["size"][0], height / labels["size"][1]] * 2)
+        for t in range(window.start, window.stop):
+            there = labels["frames"].get(str(window.first + t - window.start), [])
+            for overlap, head in check(body, bodies[t], there, scale, camera):
+                figures.overlap.append(overlap)
+                figures.heads += [] if head is None else [head]
     return figures
 
 
@@ -170,7 +225,8 @@ def main() -> None:
     body, detector = make_body(BodyParams()), make_detector(DetectParams())
     known_poses(body)
     head = f"{'clip':26} {'bodies':>6} {'none':>5} {'n':>5} {'mean %':>7} {'p95 %':>6}"
-    print(f"\n{head} {'left out':>8} {'believed %':>10} {'p95 %':>6} {'jitter raw':>10} {'mm':>5} {'bodies/s':>8}")
+    print(f"\n{head} {'left out':>8} {'believed %':>10} {'p95 %':>6} {'jitter raw':>10} {'mm':>5}", end=" ")
+    print(f"{'shake %':>7} {'checked':>7} {'IoU':>5} {'heads':>5} {'off %':>6} {'bodies/s':>8}")
     for name in names():
         if args.clips and not any(c in name for c in args.clips):
             continue
@@ -182,7 +238,9 @@ def main() -> None:
         print(f"{name[:26]:26} {f.bodies:6} {f.without:5} {len(f.every):5}", end=" ")
         print(f"{every.mean():7.2f} {np.percentile(every, 95):6.2f} {f.left_out:8}", end=" ")
         print(f"{believed.mean():10.2f} {np.percentile(believed, 95):6.2f}", end=" ")
-        print(f"{1000 * np.mean(f.raw):10.0f} {1000 * np.mean(f.smooth):5.0f} {f.bodies / f.seconds:8.0f}", flush=True)
+        print(f"{1000 * np.mean(f.raw):10.0f} {1000 * np.mean(f.smooth):5.0f} {100 * np.mean(f.shake):7.2f}", end=" ")
+        print(f"{len(f.overlap):7} {np.mean(f.overlap):5.2f} {len(f.heads):5}", end=" ")
+        print(f"{100 * np.mean(f.heads or [np.nan]):6.1f} {f.bodies / f.seconds:8.0f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ of the silhouette bare, which another head of the model draws. Poses that are ra
 hips beside or above the shoulders, have to be calmer to be believed.
 """
 
+from collections.abc import Iterable
 from itertools import pairwise
 
 import cv2
@@ -120,7 +121,7 @@ def _cell(point: np.ndarray) -> tuple[int, int]:
 
 
 def believed(
-    image: np.ndarray, trust: np.ndarray, extent: np.ndarray, at: np.ndarray, masks: list[np.ndarray], frames: int
+    image: np.ndarray, trust: np.ndarray, extent: np.ndarray, at: np.ndarray, masks: Iterable[np.ndarray], frames: int
 ) -> np.ndarray:
     """(n,) bool: frames whose landmarks show a pose.
 

@@ -26,6 +26,8 @@ BLOCKS: tuple[tuple[tuple[int, ...], float], ...] = (
 
 PIXEL = 0.005
 """Standard deviation of a landmark, as a share of the person's extent."""
+TILT = 0.25
+"""Turns out of the picture, which landmarks in the picture hardly show, are this much smaller than turns within it."""
 DAMPING = 1e-2
 
 
@@ -76,7 +78,7 @@ def refine(
     below = _below(skeleton.parents)
     owner = np.array([j for j, _, _, _ in skeleton.points])
     angles = 3 * len(BLOCKS)
-    prior = np.repeat([1 / sigma**2 for _, sigma in BLOCKS], 3)
+    prior = (1 / (np.array([sigma for _, sigma in BLOCKS])[:, None] * [TILT, TILT, 1.0]) ** 2).ravel()
     precision = np.zeros((frames, angles + 3))
     precision[:, :angles] = prior
     precision[:, angles + 2] = 1 / (target.depth * target.depth_sigma) ** 2

@@ -23,7 +23,7 @@ class RecoverParams:
     smooth_depth: float = 3.0
     smooth_pose: float = 1.5
     smooth_distance: float = 8.0
-    fit_rounds: int = 6
+    fit_rounds: int = 3
 
     def __post_init__(self) -> None:
         if self.min_length < 1 or self.max_gap < 0 or self.fit_rounds < 0:

@@ -26,17 +26,24 @@ TRUNK, CHEST = 0.6, 0.4
 def figure(person: Person) -> np.ndarray:
     """(4,) a person's box without what reaches out sideways, by the mask; the box itself where the mask is empty."""
     box = np.asarray(person.box, np.float64)
-    rows = np.flatnonzero(person.mask.any(1))
+    mask = person.mask
+    rows = np.flatnonzero(mask.any(1))
     if not len(rows):
         return box
 
     def core(share: float) -> tuple[float, float]:
-        high = person.mask[rows[0] : rows[0] + int(np.ceil(share * (rows[-1] + 1 - rows[0])))].sum(0)
+        high = mask[rows[0] : rows[0] + int(np.ceil(share * (rows[-1] + 1 - rows[0])))].sum(0)
         columns = np.flatnonzero(high >= CORE * high.max())
         return (columns[0] + columns[-1] + 1) / 2, columns[-1] + 1 - columns[0]
 
     middle, half = core(CHEST)[0], core(TRUNK)[1] / 2
     return np.array([middle - half, box[1], middle + half, box[3]])
+
+
+def widened(figures: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """(T, 4) figures as wide as their boxes about their own middles: of head and shoulders the whole width counts."""
+    middle, half = figures[:, [0, 2]].mean(1), (boxes[:, 2] - boxes[:, 0]) / 2
+    return np.stack([middle - half, figures[:, 1], middle + half, figures[:, 3]], 1)
 
 
 def cut_off(boxes: np.ndarray, camera: Camera) -> bool:

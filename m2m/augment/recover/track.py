@@ -10,10 +10,11 @@ from m2m.augment.bodies import Camera
 from m2m.augment.people import Person
 from m2m.augment.recover.belief import believed
 from m2m.augment.recover.fit import Target, refine
-from m2m.augment.recover.kinematics import FACING, limits, neutral, smoothstep, solve
+from m2m.augment.recover.kinematics import FACING, UP, limits, neutral, smoothstep, solve
 from m2m.augment.recover.params import RecoverParams
-from m2m.augment.recover.placement import cut_off, figure, from_boxes
+from m2m.augment.recover.placement import cut_off, figure, from_boxes, widened
 from m2m.augment.recover.readings import choose, doubt
+from m2m.augment.recover.rotations import frame
 from m2m.augment.recover.skeleton import MIRROR, Skeleton
 from m2m.augment.recover.smoothing import despike, smooth, smooth_rotations
 from m2m.augment.recover.translation import NEAREST, translation
@@ -26,7 +27,8 @@ FILL = 8.0
 """Standard deviation of the Gaussian that bridges gaps, frames."""
 FORGET = 0.03
 """Weight of the box against landmarks `FILL` frames away: after about 20 frames the body is where the box says."""
-SMOOTH_BOX = 6.0
+SMOOTH_BOX, STEADY_SIZE = 6.0, 15
+"""Standard deviation of the smoothing of where a box is, and frames of the median of its size."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def gather(frames: np.ndarray, people: list[Person], camera: Camera) -> Seen | N
     image = np.array([m.image for m in marks], np.float64)
     world = np.array([m.world for m in marks], np.float64)
     trust = trusted(image, np.array([m.visibility for m in marks]), np.array([m.presence for m in marks]), camera)
-    masks = [p.mask for p in people if p.landmarks is not None]
+    masks = (p.mask for p in people if p.landmarks is not None)  # one at a time: they are large
     kept = believed(image, trust, extents(image, trust), at, masks, len(people))
     at, image, world, trust = (v[kept] for v in (at, image, world, trust))
     if not kept.any():
@@ -144,6 +146,17 @@ def _drawn(at: np.ndarray, length: int, max_gap: int) -> np.ndarray:
     return drawn
 
 
+def _steady(boxes: np.ndarray, at: np.ndarray, length: int, params: RecoverParams) -> np.ndarray:
+    """Boxes (length, 4) in all frames, from (N, 4) in some: smooth in place, smoother in size."""
+    place, size = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
+    place = median_filter(place, size=(5, 1), mode="nearest")
+    size = median_filter(size, size=(STEADY_SIZE, 1), mode="nearest")
+    frames, ones = np.arange(length), np.ones(length)
+    place = smooth(_between(frames, at, place), ones, SMOOTH_BOX, FILL)
+    size = smooth(_between(frames, at, size), ones, params.smooth_distance, FILL)
+    return np.concatenate([place - size / 2, place + size / 2], 1)
+
+
 def recover_track(
     skeleton: Skeleton, frames: np.ndarray, people: list[Person], camera: Camera, params: RecoverParams
 ) -> Motion:
@@ -160,11 +173,11 @@ def recover_track(
     """
     length = int(frames[-1] - frames[0]) + 1
     at = frames - frames[0]
-    boxes = np.array([figure(p) for p in people])
-    bust = cut_off(boxes, camera)
-    steady = median_filter(boxes, size=(5, 1), mode="nearest")
-    steady = smooth(_between(np.arange(length), at, steady), np.ones(length), SMOOTH_BOX, FILL)
-    standing = from_boxes(skeleton, steady, camera, bust)
+    figures = np.array([figure(p) for p in people])
+    bust = cut_off(figures, camera)
+    if bust:
+        figures = widened(figures, np.array([p.box for p in people], np.float64))
+    standing = from_boxes(skeleton, _steady(figures, at, length, params), camera, bust)
     drawn = _drawn(at, length, params.max_gap)
     seen = gather(frames, people, camera) if any(p.landmarks is not None for p in people) else None
     if seen is None:
@@ -173,6 +186,13 @@ def recover_track(
     local, transl = _pose(skeleton, seen, standing, length, camera, params)
     bare = np.abs(seen.at[None] - np.arange(length)[:, None]).min(1) > FILL
     return Motion(int(frames[0]), local, transl, drawn, bare, float(seen.trust.sum()))
+
+
+def _upright(roots: np.ndarray, at: np.ndarray, length: int) -> np.ndarray:
+    """(length, 3, 3) root rotations of an upright body that faces where it does in the frames near by, `at`."""
+    near = np.exp(-np.abs(np.arange(length)[:, None] - at) / (2 * FILL))
+    across = near / near.sum(1, keepdims=True) @ (roots[:, :, 0] * [1, 0, 1])
+    return frame(across + 0.05 * FACING[:, 0], UP)
 
 
 def _pose(
@@ -193,7 +213,7 @@ def _pose(
     local, share = local[compact], share[compact] * here[:, None]
     # Joints that landmarks do not drive are at rest always, whatever is seen.
     rest = neutral(skeleton, skeleton.forward(local)[0])
-    rest[:, 0] = FACING
+    rest[:, 0] = _upright(local[at, 0], at, length)
     local = smooth_rotations(local, share, rest, params.smooth_pose, FILL)
 
     joints = [mark for _, _, mark, _ in skeleton.points]
@@ -229,7 +249,7 @@ def _pose(
     transl = standing.copy()
     transl[at] = translation(points[at], marks[at], weight[at], camera)
     transl = place(transl)
-    for sigma in (0.12, 0.003):
+    for sigma in (0.12, 0.002):
         if params.fit_rounds:
             target = Target(marks, weight, extent, transl[:, 2], sigma)
             local, transl = refine(skeleton, local, transl, target, camera, params.fit_rounds)

@@ -4,9 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from m2m.augment.bodies import Camera
+from m2m.augment.people import Person
 from m2m.augment.recover import skeleton as sk
 from m2m.augment.recover.fit import Target, refine
-from m2m.augment.recover.placement import CROWN, SOLE, cut_off, from_boxes
+from m2m.augment.recover.placement import CROWN, SOLE, cut_off, figure, from_boxes, widened
 from m2m.augment.recover.rotations import exp
 from m2m.augment.recover.skeleton import Skeleton
 from m2m.augment.recover.translation import translation
@@ -94,3 +95,28 @@ def test_a_bust_has_its_head_at_the_top_of_the_box():
     assert np.allclose(CAMERA.project(place - np.array([0, top, 0])), [200, 60], atol=0.5)
     shoulders = CAMERA.project(place + np.array([[-0.26, 0, 0], [0.26, 0, 0]]))
     assert np.isclose(np.ptp(shoulders[:, 0]), 200)
+
+
+def mask_of(*rects):
+    mask = np.zeros((240, 432), bool)
+    for x0, y0, x1, y1 in rects:
+        mask[y0:y1, x0:x1] = True
+    return mask
+
+
+def someone(box, mask):
+    return Person(0, np.array(box, np.float32), 1.0, mask, frozenset(("pose", "ssdlite")), None)
+
+
+def test_a_figure_is_head_and_trunk_without_an_arm_held_out_or_what_it_rides_on():
+    mask = mask_of((200, 40, 240, 200), (240, 80, 330, 92), (120, 160, 300, 200))
+    assert np.allclose(figure(someone((120, 40, 330, 200), mask)), [200, 40, 240, 200])
+
+
+def test_without_a_mask_the_figure_is_the_box():
+    assert np.allclose(figure(someone((120, 40, 330, 200), mask_of())), [120, 40, 330, 200])
+
+
+def test_head_and_shoulders_take_the_whole_width_about_their_own_middle():
+    boxes = np.array([[100, 20, 300, 240.0]])
+    assert np.allclose(widened(np.array([[200, 20, 260, 240.0]]), boxes), [[130, 20, 330, 240]])

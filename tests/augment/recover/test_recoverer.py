@@ -196,3 +196,57 @@ def test_nobody():
 def test_impossible_parameters_are_refused(wrong):
     with pytest.raises(ValueError, match="must"):
         RecoverParams(**wrong)
+
+
+def lost(people, first, last, seed=0):
+    """The pose model sees somebody who trembles in these frames."""
+    rng = np.random.default_rng(seed)
+    for t in range(first, last):
+        marks = people[t].persons[0].landmarks
+        marks.image[:] += rng.normal(0, 15, marks.image.shape)
+        marks.world[:] += rng.normal(0, 0.3, marks.world.shape)
+    return people
+
+
+def test_a_lost_pose_model_is_not_followed_and_the_body_stands_in_the_box():
+    people = lost(walking(60), 0, 60)
+    boxes = [(120 + t, 40, 170 + t, 210) for t in range(60)]
+    people = [frame(person(0, f.persons[0].landmarks, CAMERA, box=b)) for f, b in zip(people, boxes, strict=True)]
+    bodies = IKRecoverer(BODY).recover(people, CAMERA)
+    for t in range(60):
+        body = bodies[t].bodies[0]
+        up = Rotation.from_rotvec(body.pose[0]).apply([0, 1, 0])
+        assert up @ [0, -1, 0] > 0.99
+        at = CAMERA.project(BODY.joints(body.pose, body.transl))
+        assert np.abs(at[:, 0].mean() - (boxes[t][0] + boxes[t][2]) / 2) < 10
+        assert boxes[t][1] - 10 < at[:, 1].min() and at[:, 1].max() < boxes[t][3] + 10
+
+
+def test_between_believed_frames_the_body_goes_on():
+    bodies = IKRecoverer(BODY).recover(lost(walking(80), 35, 50), CAMERA)
+    places = np.array([b.bodies[0].transl for b in bodies])
+    assert np.abs(places - [walk(t)[1] for t in range(80)]).max() < 0.45
+    roots = Rotation.from_rotvec([b.bodies[0].pose[0] for b in bodies])
+    assert np.degrees((roots[:-1].inv() * roots[1:]).magnitude()).max() < 8
+
+
+def test_someone_seen_from_behind_does_not_turn_round_when_lost():
+    people = []
+    for _ in range(140):
+        pose = at_ease()
+        pose[0] = (Rotation.from_rotvec([0, np.pi, 0]) * Rotation.from_rotvec(FACING)).as_rotvec()
+        people.append(frame(person(0, landmarks(pose, np.array([0, 0.1, 4.5]), CAMERA), CAMERA)))
+    for t in range(40, 140):
+        people[t] = frame(person(0, None, CAMERA, box=tuple(people[t].persons[0].box)))
+    for drawn in IKRecoverer(BODY).recover(people, CAMERA):
+        assert Rotation.from_rotvec(drawn.bodies[0].pose[0]).apply([0, 0, 1])[2] > 0.9
+
+
+def test_one_body_where_a_lost_track_runs_on_into_another_of_the_same_person():
+    people = walking(80)
+    for t, seen in enumerate(people):
+        box = tuple(seen.persons[0].box)
+        mine = [person(0, None, CAMERA, box=box)] if t < 50 else []
+        people[t] = frame(*mine, *([person(1, seen.persons[0].landmarks, CAMERA, box=box)] if t >= 30 else []))
+    drawn = [tuple(b.track for b in f.bodies) for f in IKRecoverer(BODY).recover(people, CAMERA)]
+    assert drawn == [(0,)] * 30 + [(1,)] * 50
