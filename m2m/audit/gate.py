@@ -1,0 +1,136 @@
+"""The gate: whether a merged data set may be used."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from m2m.audit.params import GateParams
+from m2m.audit.rows import Row, read_audit
+from m2m.clips import MANIFEST, Clip, data_hash, read_card, read_manifest
+from m2m.errors import GateError, InputError
+
+HELD = "held.json"
+SHOWN = 10
+ABOUT_PEOPLE = frozenset({"copies", "faces", "plate"})
+"""Checks that a data set which shows the original people is not asked for."""
+
+
+@dataclass(frozen=True)
+class GateReport:
+    """What the gate counted.
+
+    Attributes:
+        clips: Clips of the data set.
+        released: Clips with status ok.
+        quarantined: Number of clips by reason.
+        share_quarantined: Share of clips that are quarantined.
+        max_quarantined: Share up to which that is allowed.
+        audited: Released clips with an audit row that passed.
+        unchecked: Checks that could not be done, by name.
+    """
+
+    clips: int
+    released: int
+    quarantined: dict[str, int]
+    share_quarantined: float
+    max_quarantined: float
+    audited: int
+    unchecked: dict[str, int]
+
+    def __str__(self) -> str:
+        reasons = ", ".join(f"{n} {reason}" for reason, n in sorted(self.quarantined.items()))
+        text = f"{self.released} of {self.clips} clips released, {self.audited} audited; quarantined "
+        text += f"{self.share_quarantined:.1%} (at most {self.max_quarantined:.1%})" + (
+            f": {reasons}" if reasons else ""
+        )
+        missed = ", ".join(f"{name} of {n}" for name, n in sorted(self.unchecked.items()))
+        return text + (f"; not checked: {missed}" if missed else "")
+
+
+def gate(merged: Path, params: GateParams) -> GateReport:
+    """Lets a data set through, or stops.
+
+    Args:
+        merged: A manifest folder that `merge` wrote, or an audited working data set.
+        params: When to stop.
+
+    Returns:
+        What was counted.
+
+    Raises:
+        GateError: Nothing was released, an audit failed or is missing, a clip was lost to a fault, or too many were
+            quarantined; names the clips and why.
+        InputError: It is no data set, or not audited.
+    """
+    card, rows = read_card(merged), read_manifest(merged / MANIFEST)
+    if data_hash(rows) != card.hash:
+        raise InputError(f"manifest and card of {merged} do not belong together", "run what wrote them again")
+    audited = {row.clip_id: row for row in read_audit(merged)[0]}
+    required = [name for name in params.required if card.private or name not in ABOUT_PEOPLE]
+    released = [clip for clip in rows if clip.status == "ok"]
+    held = [clip for clip in rows if clip.status != "ok"]
+    bad = {clip.clip_id: why for clip in released if (why := _bad(clip, audited.get(clip.clip_id), required))}
+    failed = {i: row.why() for i, row in audited.items() if row.verdict != "pass"} | bad
+    what = _held(merged)
+    faults = {
+        c.clip_id: f"{c.reason}: {what.get(c.clip_id, '')}".rstrip(": ") for c in held if c.reason in params.faults
+    }
+    share = len(held) / max(len(rows), 1)
+    complaints = []
+    if failed:
+        complaints.append(_complaint("failed the audit", failed))
+    if faults:
+        complaints.append(_complaint("were lost to faults", faults))
+    if not released:
+        complaints.append("nothing was released")
+    elif share > params.max_quarantined:
+        complaints.append(f"{share:.1%} of {len(rows)} clips are quarantined, more than {params.max_quarantined:.1%}")
+    if complaints:
+        raise GateError(
+            f"{merged} does not pass: " + "; ".join(complaints),
+            "see audit.json and held.json; leave the clips out or mend what is wrong, then run again",
+        )
+    return GateReport(
+        clips=len(rows),
+        released=len(released),
+        quarantined=_counts(clip.reason for clip in held),
+        share_quarantined=share,
+        max_quarantined=params.max_quarantined,
+        audited=len(released),
+        unchecked=_counts(name for clip in released for name in audited[clip.clip_id].unchecked),
+    )
+
+
+def _bad(clip: Clip, row: Row | None, required: list[str]) -> str:
+    """Why a released clip cannot be vouched for, or nothing."""
+    if row is None:
+        return "it was not audited"
+    if row.sha256 != clip.sha256:
+        return "another file was audited"
+    if row.verdict != "pass":
+        return row.why()
+    missed = [name for name in required if name not in row.checks or row.checks[name].ok is None]
+    return f"not checked: {', '.join(missed)}" if missed else ""
+
+
+def _held(merged: Path) -> Mapping[str, str]:
+    """In words why clips were quarantined, by id; `merge` writes it, a working data set has none."""
+    path = merged / HELD
+    if not path.is_file():
+        return {}
+    try:
+        return {str(name): str(about["what"]) for name, about in json.loads(path.read_bytes())["clips"].items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InputError(f"{path} is damaged: {error!r}", "merge again") from error
+
+
+def _complaint(what: str, clips: Mapping[str, str]) -> str:
+    shown = "; ".join(f"{name} ({why})" for name, why in sorted(clips.items())[:SHOWN])
+    more = f" and {len(clips) - SHOWN} more" if len(clips) > SHOWN else ""
+    return f"{len(clips)} clip(s) {what}: {shown}{more}"
+
+
+def _counts(words: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(words).items()))

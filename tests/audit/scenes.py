@@ -1,0 +1,55 @@
+"""A drawn clip and what M2M should make of it, with the truth in hand; and faults to plant into it."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from m2m.augment.body import BodyParams, make_body
+from m2m.augment.compose import over
+from m2m.augment.render import RenderParams, make_renderer
+from m2m.clips import Clip, file_sha256
+from m2m.studio import ClipSpec, draw_clip
+from m2m.video import VideoParams, Writer
+
+FPS = Fraction(8)
+SIZE = (432, 240)
+N = 9
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Frames (H, W, 3) uint8 RGB: originals, plates, plates with bodies; masks (T, H, W) bool of everybody."""
+
+    originals: list[np.ndarray]
+    plates: list[np.ndarray]
+    outputs: list[np.ndarray]
+    masks: np.ndarray
+
+
+@cache
+def scene() -> Scene:
+    """Somebody jumps; found by CenterFace and SSDLite in every frame."""
+    clip = draw_clip(ClipSpec(label="jumping_jack", seed=3, size=SIZE, fps=FPS, seconds=N / float(FPS)))
+    body, renderer = make_body(BodyParams()), make_renderer(RenderParams())
+    outputs = []
+    for plate, there in zip(clip.plates, clip.bodies, strict=True):
+        meshes = [body.vertices(b.pose, b.transl) for b in there.bodies]
+        outputs.append(over(plate, renderer.render(meshes, body.faces, clip.camera)[0]))
+    return Scene(list(clip.frames), list(clip.plates), outputs, clip.person_masks.any(1))
+
+
+def write(path: Path, frames: list[np.ndarray], fps: Fraction = FPS) -> Path:
+    """Writes a clip as M2M does."""
+    with Writer(path, (frames[0].shape[1], frames[0].shape[0]), fps, VideoParams(preset="veryfast")) as writer:
+        for frame in frames:
+            writer.write(frame)
+    return path
+
+
+def row(path: Path, name: str = "clip", n: int = N, fps: Fraction = FPS) -> Clip:
+    """The row of a clip as it should be."""
+    sha256 = file_sha256(path) if path.is_file() else "0" * 64
+    return Clip(name, str(path), "wave", "train", sha256, *SIZE, fps.numerator, fps.denominator, n)
