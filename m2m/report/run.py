@@ -21,6 +21,8 @@ from m2m.report.results import Result, lines, read_result
 from m2m.store import data_store
 
 MOST_SAMPLES = 6
+SHARDS = 2
+"""Shards that samples come from: fetching all of a big data set for six clips would take hours."""
 CURVES = (
     ("pretrain", "loss", "pre-training loss"),
     ("align", "loss", "alignment loss"),
@@ -83,7 +85,7 @@ def write_run_report(out: Path, datasets: Sequence[str | Path], evaluations: Seq
 def _read_set(dataset: str | Path) -> SetReport:
     with manifest(dataset) as folder:
         rows, card = read_manifest(folder / MANIFEST), read_card(folder)
-        reasons = _json(folder / "held.json") or {}
+        reasons = (_json(folder / "held.json") or {}).get("clips", {})
         audit, failed = _audit(_json(folder / "audit.json") or {})
         held = tuple(
             (c.clip_id, c.reason, str((reasons.get(c.clip_id) or {}).get("what", ""))) for c in rows if c.status != "ok"
@@ -110,10 +112,10 @@ def _audit(audit: dict[str, Any]) -> tuple[dict[str, tuple[int, int, int]], tupl
 
 
 def _samples(folder: Path, rows: Sequence[Clip]) -> dict[str, str]:
-    """A clip a label, from one shard: the same clips in every variant of a data set."""
+    """A clip a label, from the first shards: the same clips in every variant of a data set."""
     with tempfile.TemporaryDirectory(prefix="m2m-") as scratch:
         if (folder / shards.FILE).is_file():
-            ids = shards.shard_ids(folder)[:1]
+            ids = shards.shard_ids(folder)[:SHARDS]
             source = Path(scratch) / "dataset"
             rows = shards.fetch(folder, data_store(), source, ids) if ids else []
         else:
