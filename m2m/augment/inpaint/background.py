@@ -1,4 +1,6 @@
-"""The background of a still camera: for each pixel the consensus of the frames in which nobody is near it."""
+"""The background of a still camera: what each pixel shows in the frames in which nobody is near it."""
+
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -11,6 +13,8 @@ from m2m.augment.inpaint.region import rounded
 
 STRIDE = 3
 """Samples are taken this many frames apart first: neighbours share their faults."""
+LATEST = 3
+"""Samples before a frame, and after it, that say how a pixel was last and is next seen."""
 CALM = 2
 """Frames before and after that are averaged to see what surrounds a region."""
 GUESSES = 7
@@ -22,7 +26,7 @@ FADE = 5.0
 def _nearest(
     frames: np.ndarray, refused: np.ndarray | None, pixels: np.ndarray, centre: int, params: InpaintParams
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The consensus of the samples of some pixels that are nearest in time.
+    """The colours of some pixels in one frame: what many samples agree on, as it was seen next to the frame.
 
     Args:
         frames: (T, H * W, 3) uint8.
@@ -32,21 +36,53 @@ def _nearest(
         params: How many samples, how many must agree, and how well.
 
     Returns:
-        As `consensus`.
+        (P, 3) uint8 and (P,) bool, whether enough samples agree.
     """
     order = sorted(range(len(frames)), key=lambda s: ((s - centre) % STRIDE != 0, abs(s - centre), s))
-    taken = np.full((len(pixels), params.samples, 3), 255, np.uint8)
-    count = np.zeros(len(pixels), np.intp)
+    taken, count, _ = _samples(frames, refused, pixels, order, params.samples)
+    colours, agreed = consensus(taken, count, params)
+    # Light and shadows change: what was seen last and is seen next is nearer, but only many samples tell who is in it.
+    between = _between(frames, refused, pixels, centre, params)
+    same = largest(np.abs(between.astype(np.int16) - colours)) <= params.tolerance
+    return np.where(same[:, None], between, colours), agreed
+
+
+def _between(
+    frames: np.ndarray, refused: np.ndarray | None, pixels: np.ndarray, centre: int, params: InpaintParams
+) -> np.ndarray:
+    """The colours of some pixels between what was seen last and what is seen next, (P, 3) uint8; see `_nearest`."""
+    total, weight = np.zeros((len(pixels), 3), np.float32), np.zeros((len(pixels), 1), np.float32)
+    for order in (range(centre, -1, -1), range(centre, len(frames))):
+        taken, count, first = _samples(frames, refused, pixels, order, min(LATEST, params.samples))
+        colours, _ = consensus(taken, count, params)
+        # As in linear interpolation: the weights are as the inverse distances in time.
+        near = ((count > 0) / (np.abs(first - centre) + 0.5))[:, None].astype(np.float32)
+        total += near * colours
+        weight += near
+    return np.rint(total / np.maximum(weight, 1e-6)).astype(np.uint8)
+
+
+def _samples(
+    frames: np.ndarray, refused: np.ndarray | None, pixels: np.ndarray, order: Sequence[int], most: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The first samples of some pixels in an order of frames.
+
+    Returns:
+        (P, most, 3) uint8 and (P,), as `consensus` wants them; (P,) the frame of the first sample.
+    """
+    taken = np.full((len(pixels), most, 3), 255, np.uint8)
+    count, first = np.zeros(len(pixels), np.intp), np.zeros(len(pixels), np.intp)
     left = np.arange(len(pixels))
     for s in order:
         use = left if refused is None else left[~refused[s].take(pixels[left])]
         if len(use):
             taken[use, count[use]] = frames[s].take(pixels[use], axis=0)
+            first[use[count[use] == 0]] = s
             count[use] += 1
-            left = left[count[left] < params.samples]
+            left = left[count[left] < most]
             if not len(left):
                 break
-    return consensus(taken, count, params)
+    return taken, count, first
 
 
 def fill_still(
