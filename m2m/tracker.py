@@ -73,9 +73,9 @@ class Tracker:
                 if run is None:
                     experiment, parent = self._experiment(opened["experiment"]), opened["parent"]
                     if not parent and opened["pipeline"]:
-                        whole = {KIND: "pipeline", FINGERPRINT: opened["pipeline"]}
-                        parent = self._find_or_make(experiment, opened["pipeline"], whole, "")[0].info.run_id
-                    run, resumed = self._find_or_make(experiment, opened["name"], identity, parent)
+                        name, whole = opened["pipeline"], {KIND: "pipeline", FINGERPRINT: opened["pipeline"]}
+                        parent = self._find_or_make(experiment, name, whole, "", opened["time"])[0].info.run_id
+                    run, resumed = self._find_or_make(experiment, opened["name"], identity, parent, opened["time"])
                 run_id = str(run.info.run_id)
                 if resumed:
                     self._client.update_run(run_id, status="RUNNING")
@@ -159,7 +159,8 @@ class Tracker:
         found = self._client.get_experiment_by_name(name)
         if found is None:
             try:
-                return str(self._client.create_experiment(name, artifact_location=artifact_root(self._uri)))
+                tags = {"mlflow.experimentKind": "custom_model_development"}  # MLflow would guess it
+                return str(self._client.create_experiment(name, artifact_root(self._uri), tags))
             except MlflowException:
                 found = self._client.get_experiment_by_name(name)
                 if found is None:  # it was not another process that made it
@@ -168,14 +169,16 @@ class Tracker:
             self._client.restore_experiment(found.experiment_id)
         return str(found.experiment_id)
 
-    def _find_or_make(self, experiment: str, name: str, identity: dict[str, str], parent: str) -> tuple[Run, bool]:
+    def _find_or_make(
+        self, experiment: str, name: str, identity: dict[str, str], parent: str, began: int
+    ) -> tuple[Run, bool]:
         found = self._find(experiment, identity, parent)
         if found is not None:
             if parent and found.data.tags.get(PARENT) != parent:
                 self._client.set_tag(found.info.run_id, PARENT, parent)
             return found, True
         tags = {**identity, PARENT: parent} if parent else identity
-        made = self._client.create_run(experiment, start_time=int(time.time() * 1000), tags=tags, run_name=name)
+        made = self._client.create_run(experiment, start_time=began, tags=tags, run_name=name)
         # MLflow cannot make a run only if there is none. So whoever made one looks again, and all keep the oldest.
         time.sleep(self._settle)
         first = self._find(experiment, identity, parent)

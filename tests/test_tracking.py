@@ -2,6 +2,8 @@
 
 import json
 import math
+import socket
+import subprocess
 import threading
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import mlflow.data
 import pytest
 from mlflow import MlflowClient
 
-from m2m import mirror, spool, tracking
+from m2m import comparison, mirror, spool, tracking
 from m2m.errors import InfrastructureError, InputError
 from m2m.sender import deliver, replay
 from m2m.store import open_store
@@ -234,7 +236,15 @@ def test_a_finished_run_belongs_to_its_pipeline_run_and_an_interrupted_one_goes_
 
 def test_processes_that_make_the_same_run_at_once_agree_on_one(tmp_path, uri, offline):
     trackers = [Tracker(uri, settle=1.0) for _ in range(3)]
-    opened = {"kind": "pretrain", "fingerprint": F, "name": "x", "experiment": "m2m", "run_id": "", "parent": ""}
+    opened = {
+        "kind": "pretrain",
+        "fingerprint": F,
+        "name": "x",
+        "experiment": "m2m",
+        "run_id": "",
+        "parent": "",
+        "time": 1,
+    }
     start, ids = threading.Barrier(3), []
 
     def work(tracker: Tracker) -> None:
@@ -329,3 +339,42 @@ def test_replay_says_when_the_tracker_cannot_be_opened(tmp_path):
     with pytest.raises(InfrastructureError, match="does not answer") as caught:
         tracking.replay(tmp_path / "s", f"sqlite:///{tmp_path}/not.db")
     assert caught.value.code == 5
+
+
+def test_the_saved_views_show_the_evaluations_best_first(tmp_path, uri, offline, monkeypatch):
+    with pytest.raises(InputError, match="no evaluation to compare"):
+        comparison.save(uri)
+    train(tmp_path / "s", range(2))
+    for name, top1 in (("a", 0.5), ("b", 0.9), ("c", 0.7)):
+        with open_run("evaluate", name, name, spool=tmp_path / "s", params={"protocol": "ft"}) as run:
+            run.metrics({"test_top1": top1}, 3)
+    send(tmp_path / "s", uri)
+    found = comparison.save(uri)
+    names = {r.info.run_id: r.info.run_name for r in runs(uri)}
+    assert [names[i] for i in found.runs] == ["b", "c", "a"]
+    tags = MlflowClient(uri).get_experiment(found.experiment).tags
+    for address in found.addresses("http://host:1").values():
+        assert address.startswith("http://host:1/#/")
+        if "viewStateShareKey=" in address:
+            key = address.partition("viewStateShareKey=")[2].partition("&")[0]
+            view = json.loads(tags[f"mlflow.sharedViewState.{key}"])
+            assert {r.info.run_name for r in shown_by(view, uri, found.experiment)} == {"a", "b", "c"}
+
+
+def shown_by(view, uri, experiment) -> list:
+    """What MLflow finds with the filter and the order of a view."""
+    order = [f"{view['orderByKey']} {'ASC' if view['orderByAsc'] else 'DESC'}"]
+    return MlflowClient(uri).search_runs([experiment], view["searchFilter"], order_by=order)
+
+
+def test_the_page_needs_a_demo_first(tmp_path):
+    script = Path(__file__).parents[1] / "scripts" / "mlflow.sh"
+    done = subprocess.run(["sh", str(script), str(tmp_path)], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1 and "run make demo first" in done.stderr
+
+
+def test_a_server_that_never_answers_is_said_so():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        with pytest.raises(InfrastructureError, match="does not answer"):
+            comparison.wait_for(f"http://127.0.0.1:{free.getsockname()[1]}", seconds=0)
