@@ -14,7 +14,7 @@ from m2m.augment.plate import Inpainter
 from m2m.augment.steps import ChainParams, Drawer, Finder, Painter, embody
 from m2m.augment.tally import Tally
 from m2m.augment.verify import Verifier
-from m2m.augment.window import give_back, windows
+from m2m.augment.window import windows
 
 
 @dataclass(frozen=True)
@@ -105,5 +105,4 @@ class Chain:
                     shown = base if variant in PAINTED | NOT_PRIVATE else image
                     yield Composed(image, shown, source, region, people[t], bodies[t])
                 del window, seen, people, plate, bodies, hits  # or two windows would be in memory at once
-                give_back()
         self._painter.judge(tally)

@@ -7,7 +7,7 @@ for new ones. The chain in memory is all of them.
 from m2m import __version__
 
 DETECT = f"{__version__}+detect.1"
-INPAINT = f"{__version__}+inpaint.2"
+INPAINT = f"{__version__}+inpaint.3"
 RECOVER = f"{__version__}+recover.2"
 COMPOSE = f"{__version__}+compose.1"
 AUGMENT = "+".join([__version__, *(stage.split("+")[1] for stage in (DETECT, INPAINT, RECOVER, COMPOSE))])

@@ -63,7 +63,8 @@ class Window:
 def windows(frames: Iterable[np.ndarray], cuts: CutDetector, params: WindowParams) -> Iterator[Window]:
     """Cuts a stream of frames into windows.
 
-    The cores of all windows, in order, are the frames of the clip, each once. A window never spans a cut.
+    The cores of all windows, in order, are the frames of the clip, each once. A window never spans a cut. Whoever asks
+    for the next one should have let go of the last and of all that was made from it, or two are in memory at once.
 
     Args:
         frames: (H, W, 3) uint8 RGB, all of one size.
@@ -79,6 +80,7 @@ def windows(frames: Iterable[np.ndarray], cuts: CutDetector, params: WindowParam
             first += filled - start
             start = overlap = filled = 0
             shot += 1
+            _give_back()
         if not filled:
             buffer = _room(core, params.context, frame)
         buffer[filled] = frame
@@ -93,6 +95,7 @@ def windows(frames: Iterable[np.ndarray], cuts: CutDetector, params: WindowParam
             filled = len(rest)
             buffer[:filled] = rest
             del rest
+            _give_back()
             start, overlap = params.context, 2 * params.context
     if filled > start:
         yield Window(buffer[:filled], first, start, filled, shot, overlap)
@@ -103,7 +106,7 @@ def _room(core: int, context: int, frame: np.ndarray) -> np.ndarray:
     return np.empty((core + 3 * context, *frame.shape), frame.dtype)
 
 
-def give_back() -> None:
+def _give_back() -> None:
     """Gives memory that was freed back to the system: glibc keeps what lies between blocks still in use.
 
     Does nothing with another C library.
