@@ -12,7 +12,7 @@ from m2m.augment.intermediates import window_lines
 from m2m.augment.stages.shard import Job, Originals, StageSummary, clips_of, held, run_stage, scratch, sections
 from m2m.augment.steps import Finder
 from m2m.augment.tally import Tally
-from m2m.augment.window import give_back, windows
+from m2m.augment.window import windows
 from m2m.clips import Clip
 from m2m.fingerprints import fingerprint
 from m2m.params import AugmentParams
@@ -76,7 +76,7 @@ class DetectTask:
             QuarantineError: `unreadable`.
         """
         form, tally = Format.read(job.source, self._params.pixels), Tally()
-        finder = Finder(self._detector, self._params.window)
+        finder = Finder(self._detector, self._params.window, form.stretch)
         images = Decoded(job.source, form.size, tally).images()
         cuts = []
         with Outputs(self._out) as outputs:
@@ -89,7 +89,6 @@ class DetectTask:
                     for line in window_lines(window, people):
                         write(line)
                 del window, people  # or two windows would be in memory at once
-                give_back()
         return {
             "outputs": outputs.paths,
             "n_frames": tally.frames,

@@ -25,7 +25,7 @@ from m2m.augment.stages.shard import (
     sections,
 )
 from m2m.augment.tally import Tally
-from m2m.augment.window import give_back, windows
+from m2m.augment.window import windows
 from m2m.errors import QuarantineError
 from m2m.fingerprints import fingerprint
 from m2m.params import AugmentParams
@@ -152,6 +152,5 @@ class InpaintTask:
                             plates.write(plate.frames[t], pts)
                         frame += 1
                 del window, people, seen, plate, black  # or two windows would be in memory at once
-                give_back()
             self._painter.judge(tally)
         return {"outputs": outputs.paths, "n_frames": frame, "tally": tally.plain(), **form.plain()}
