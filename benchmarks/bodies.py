@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from benchmarks.clips import frames_of, names, shared
+from benchmarks.clips import frames_of, names, shared, stretch_of
 from m2m.augment.bodies import Body, BodyModel, Camera, FrameBodies
 from m2m.augment.body import BodyParams, make_body
 from m2m.augment.detect import DetectParams, make_detector
@@ -152,10 +152,11 @@ def clip(name: str, body: BodyModel, detector: Detector) -> Figures:
     """The figures of one clip."""
     figures = Figures()
     labels = json.loads((shared() / "fixtures" / "people" / "labels.json").read_text())[name]
+    stretch = stretch_of(name)
     for window in windows(frames_of(name), ShotDetector(), WindowParams()):
         height, width = window.frames.shape[1:3]
-        camera = Camera.default(width, height)
-        bodies = measure(body, detector.detect(window.frames), camera, figures)
+        camera = Camera.default(width, height, stretch)
+        bodies = measure(body, detector.detect(window.frames, stretch), camera, figures)
         scale = np.array([width / labels["size"][0], height / labels["size"][1]] * 2)
         for t in range(window.start, window.stop):
             there = labels["frames"].get(str(window.first + t - window.start), [])

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from m2m import video
+from m2m.augment.clip_files import Format
 
 SIZE = (432, 240)
 
@@ -23,6 +24,11 @@ def shared() -> Path:
 def names() -> list[str]:
     """The clips and the tennis frames."""
     return [*sorted(p.name for p in (shared() / "clips").iterdir()), "tennis"]
+
+
+def stretch_of(name: str, size: tuple[int, int] = SIZE) -> float:
+    """How much wider than in the world things are in the frames of a clip at this size."""
+    return 1.0 if name == "tennis" else Format.read(shared() / "clips" / name, size).stretch
 
 
 def frames_of(name: str, size: tuple[int, int] | None = SIZE) -> Iterator[np.ndarray]:

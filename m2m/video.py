@@ -88,6 +88,7 @@ class VideoInfo:
         has_audio: Whether there is a sound track.
         container: FFmpeg's name of the container.
         codec: FFmpeg's name of the decoder.
+        aspect: How much wider than high a pixel is to be shown, as the file says; 1 where it says nothing.
     """
 
     width: int
@@ -100,6 +101,7 @@ class VideoInfo:
     has_audio: bool
     container: str
     codec: str
+    aspect: Fraction = Fraction(1)
 
     @property
     def variable(self) -> bool:
@@ -251,12 +253,14 @@ def _look(path: Path) -> VideoInfo:
             )
         name, codec = container.format.name, stream.codec_context.name
         has_audio = bool(container.streams.audio)
+        aspect = Fraction(stream.sample_aspect_ratio or 1)
     frame = next(_decode(path), None)
     if frame is None:
         raise unreadable(path, "no picture in it can be decoded")
     rotation = _rotation(frame)
     width, height = (frame.height, frame.width) if rotation % 180 else (frame.width, frame.height)
-    return VideoInfo(width, height, fps, time_base, None, duration, rotation, has_audio, name, codec)
+    aspect = 1 / aspect if rotation % 180 else aspect
+    return VideoInfo(width, height, fps, time_base, None, duration, rotation, has_audio, name, codec, aspect)
 
 
 def _stamped(container: InputContainer, pts: list[int | None]) -> bool:

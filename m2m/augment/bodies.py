@@ -25,6 +25,7 @@ class Camera:
         cy: Principal point y in pixels.
         width: Image width in pixels.
         height: Image height in pixels.
+        stretch: How much wider the image shows things than they are: one whose sides were scaled unequally.
     """
 
     focal: float
@@ -32,14 +33,20 @@ class Camera:
     cy: float
     width: int
     height: int
+    stretch: float = 1.0
 
     @classmethod
-    def default(cls, width: int, height: int) -> "Camera":
+    def default(cls, width: int, height: int, stretch: float = 1.0) -> "Camera":
         """A camera with a diagonal field of view of 55 degrees, centred (CLIFF's convention: focal = diagonal)."""
-        return cls(float(np.hypot(width, height)), width / 2, height / 2, width, height)
+        return cls(float(np.hypot(width / stretch, height)), width / 2, height / 2, width, height, stretch)
+
+    def widened(self, points: np.ndarray) -> np.ndarray:
+        """(..., 3) camera-space points as a camera that does not stretch must see them to make the same picture."""
+        return points if self.stretch == 1 else points * np.array([self.stretch, 1, 1], points.dtype)
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """Projects (..., 3) camera-space points to (..., 2) pixels."""
+        points = self.widened(points)
         return points[..., :2] / points[..., 2:] * self.focal + np.array([self.cx, self.cy])
 
 

@@ -64,7 +64,7 @@ class Chain:
         self._painter = Painter(models.inpainter, models.verifier, params)
         self._drawer = Drawer(models.body, models.renderer, params.compose)
 
-    def run(self, frames: Iterable[np.ndarray], tally: Tally) -> Iterator[Composed]:
+    def run(self, frames: Iterable[np.ndarray], tally: Tally, stretch: float = 1.0) -> Iterator[Composed]:
         """Composes a clip.
 
         Frames come out while the clip is read, so a caller must drop what it has written when this raises.
@@ -72,6 +72,7 @@ class Chain:
         Args:
             frames: (H, W, 3) uint8 RGB, in order.
             tally: Figures are added here.
+            stretch: How much wider the frames show things than they are.
 
         Yields:
             A composed frame for every frame read, in order.
@@ -80,12 +81,12 @@ class Chain:
             QuarantineError: `verifier`, `nobody` or `no_background`.
         """
         camera: Camera | None = None
-        finder = Finder(self.models.detector, self.params.window)
+        finder = Finder(self.models.detector, self.params.window, stretch)
         variant = self.params.compose.variant
         with ThreadPoolExecutor(1) as beside:
             for window in windows(frames, ShotDetector(), self.params.window):
                 height, width = window.frames.shape[1:3]
-                camera = camera or Camera.default(width, height)
+                camera = camera or Camera.default(width, height, stretch)
                 # The verifier's look at the originals needs no masks: it runs beside their making.
                 seen = beside.submit(self._painter.look, window, tally)
                 people = finder.find(window, tally)

@@ -13,12 +13,15 @@ import cv2
 import numpy as np
 
 from m2m import video
+from m2m.augment.bodies import Camera
 from m2m.augment.compose import PAINTED
 from m2m.augment.intermediates import json_lines
 from m2m.augment.tally import Tally
 from m2m.files import Transaction
 from m2m.video import VideoParams
 
+NO_STRETCH = 0.02
+"""Least difference of a picture's shape from its source's that is worth a thought: 16:9 at 432x240 is not."""
 PREVIEW_HEIGHT = 240
 PREVIEW = VideoParams(crf=28, preset="fast")
 
@@ -31,11 +34,13 @@ class Format:
         size: Width and height in pixels, even.
         fps: Frames a second; the average where it varies.
         time_base: Seconds a tick where the frame rate varies, else None.
+        stretch: How much wider than in the world things are in a picture of this size.
     """
 
     size: tuple[int, int]
     fps: Fraction
     time_base: Fraction | None
+    stretch: float = 1.0
 
     @classmethod
     def read(cls, source: Path, size: tuple[int, int] | None) -> "Format":
@@ -49,7 +54,15 @@ class Format:
             QuarantineError: `unreadable`.
         """
         info = video.probe(source)
-        return cls(size or (info.width // 2 * 2, info.height // 2 * 2), info.fps, info.time_base)
+        size = size or (info.width // 2 * 2, info.height // 2 * 2)
+        # A pixel more or less at the edge is no stretch.
+        stretch = Fraction(size[0], size[1]) / (Fraction(info.width, info.height) * info.aspect)
+        return cls(size, info.fps, info.time_base, 1.0 if abs(stretch - 1) < NO_STRETCH else float(stretch))
+
+    @property
+    def camera(self) -> Camera:
+        """The camera of the clip's scene."""
+        return Camera.default(*self.size, self.stretch)
 
     def plain(self) -> dict[str, Any]:
         """The format as JSON, for `Format.of`."""
@@ -59,6 +72,7 @@ class Format:
             "height": self.size[1],
             "fps": [self.fps.numerator, self.fps.denominator],
             "time_base": [base.numerator, base.denominator] if base is not None else None,
+            "stretch": self.stretch,
         }
 
     @classmethod
@@ -66,7 +80,7 @@ class Format:
         """The format that `plain` gave."""
         base = values["time_base"]
         size = values["width"], values["height"]
-        return cls(size, Fraction(*values["fps"]), Fraction(*base) if base is not None else None)
+        return cls(size, Fraction(*values["fps"]), Fraction(*base) if base is not None else None, values["stretch"])
 
 
 class Decoded:

@@ -7,7 +7,7 @@ from typing import Any
 
 from m2m import clips, work
 from m2m.augment import versions
-from m2m.augment.bodies import Camera, FrameBodies
+from m2m.augment.bodies import FrameBodies
 from m2m.augment.chain import Chain
 from m2m.augment.clip_files import ClipWriter, Decoded, Format, Outputs, clip_result, preview_panes
 from m2m.augment.compose import NOT_PRIVATE
@@ -102,7 +102,7 @@ class ClipAugmenter:
             clip = ClipWriter(outputs, name, form, self.params.video, self.panes)
             plates = outputs.video("plates", f"plates/{name}.mkv", form) if "plates" in keep else None
             people = outputs.lines("people", f"people/{name}.jsonl.gz") if "people" in keep else None
-            for i, frame in enumerate(self.chain.run(decoded.images(), tally)):
+            for i, frame in enumerate(self.chain.run(decoded.images(), tally, form.stretch)):
                 with tally.timed("encode"):
                     pts = decoded.pts.popleft()
                     clip.write(frame.image, pts, {"original": frame.source, "plate": frame.plate})
@@ -113,7 +113,7 @@ class ClipAugmenter:
                 if "bodies" in keep:
                     bodies.append((i, frame.bodies))
             if "bodies" in keep:
-                write_bodies(outputs.file("bodies", f"bodies/{name}.npz"), bodies, Camera.default(*form.size))
+                write_bodies(outputs.file("bodies", f"bodies/{name}.npz"), bodies, form.camera)
         return clip_result(outputs, form, tally)
 
 

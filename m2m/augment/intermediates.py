@@ -3,7 +3,7 @@
 People and regions are gzipped JSON lines. A line of people is a frame in COCO's conventions (boxes x, y, width, height;
 masks as compressed run lengths); numbers are exact, so that a later stage sees what the one before has seen. Bodies are
 one npz: `frame` (N,), `track` (N,), `pose` (N, 55, 3) axis-angle in radians, `transl` (N, 3) in metres, `camera`
-(focal, cx, cy, width, height).
+(focal, cx, cy, width, height, stretch).
 """
 
 import gzip

@@ -110,11 +110,13 @@ class FramePeople:
 class Detector(Protocol):
     """Finds the people of one window of frames; a window never spans a cut."""
 
-    def detect(self, frames: np.ndarray) -> list[FramePeople]:
+    def detect(self, frames: np.ndarray, stretch: float = 1.0) -> list[FramePeople]:
         """Detects people in a window.
 
         Args:
             frames: (T, H, W, 3) uint8 RGB.
+            stretch: How much wider the frames show things than they are. People, masks and landmarks lie on the frames
+                as they are; `world` landmarks do not know of it.
 
         Returns:
             T entries. The same frames give the same people, bit for bit.

@@ -41,10 +41,12 @@ class Finder:
     Args:
         detector: Finds the people of a window.
         params: How long windows are.
+        stretch: How much wider the frames show things than they are.
     """
 
-    def __init__(self, detector: Detector, params: WindowParams) -> None:
+    def __init__(self, detector: Detector, params: WindowParams, stretch: float = 1.0) -> None:
         self._detector = detector
+        self._stretch = stretch
         self._shared = 2 * params.context
         self._last: list[FramePeople] = []
         self._next_id = 0
@@ -52,7 +54,7 @@ class Finder:
     def find(self, window: Window, tally: Tally) -> list[FramePeople]:
         """The people of every frame of a window, its context too."""
         with tally.timed("detect"):
-            found = self._detector.detect(window.frames)
+            found = self._detector.detect(window.frames, self._stretch)
         people, self._next_id = link(self._last, found, window.overlap, self._next_id)
         self._last = people[-self._shared :]  # all that the next window can share
         tally.shots = window.shot + 1

@@ -53,7 +53,7 @@ class Seer:
     def __init__(self, families=("pose", "ssdlite"), misses=()):
         self.families, self.misses, self.seen = frozenset(families), set(misses), 0
 
-    def detect(self, frames):
+    def detect(self, frames, stretch=1.0):
         found = []
         for frame in frames:
             missed = self.seen in self.misses or not red(frame).any()

@@ -104,8 +104,8 @@ def test_one_witness_makes_a_mask_and_no_body():
 
 def test_a_clip_that_is_almost_all_mask_is_quarantined():
     class Wall(Seer):
-        def detect(self, frames):
-            return [FramePeople(f.persons, np.ones((H, W), bool)) for f in super().detect(frames)]
+        def detect(self, frames, stretch=1.0):
+            return [FramePeople(f.persons, np.ones((H, W), bool)) for f in super().detect(frames, stretch)]
 
     with pytest.raises(QuarantineError) as caught:
         run(chain(Wall()), clip())

@@ -143,7 +143,7 @@ def test_bodies_come_back_and_bytes_do_not_depend_on_the_clock(tmp_path, monkeyp
         assert body.track == got.track
         assert np.array_equal(body.pose, got.pose) and np.array_equal(body.transl, got.transl)
     with np.load(tmp_path / "a.npz") as data:
-        assert data["camera"].tolist() == [np.hypot(432, 240), 216, 120, 432, 240]
+        assert data["camera"].tolist() == [np.hypot(432, 240), 216, 120, 432, 240, 1]
 
 
 def test_a_clip_without_bodies_has_a_file_without_rows(tmp_path):

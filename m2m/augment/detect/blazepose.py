@@ -24,7 +24,7 @@ SAME_FACE_IOU = 0.4
 
 @dataclass(frozen=True)
 class Crop:
-    """A rotated square of the frame.
+    """A rotated square of the scene: of the frame as it is before it is stretched in width.
 
     Attributes:
         x: Centre in pixels.
@@ -57,6 +57,14 @@ class Crop:
         k, half = self.size / pixels, pixels / 2
         c, s = math.cos(self.angle) * k, math.sin(self.angle) * k
         return np.array([[c, -s, self.x - half * c + half * s], [s, c, self.y - half * s - half * c]])
+
+
+def unstretched(frame: np.ndarray, stretch: float) -> np.ndarray:
+    """A frame (H, W, 3) that shows things `stretch` times as wide as they are, as they are."""
+    if stretch == 1:
+        return frame
+    height, width = frame.shape[:2]
+    return cv2.resize(frame, (max(1, round(width / stretch)), height), interpolation=cv2.INTER_AREA)
 
 
 class PoseDetector:
@@ -184,33 +192,36 @@ class PoseLandmarker:
     def __init__(self, threads: int = 2) -> None:
         self._model = LiteModel(model_file("mediapipe", "modules/pose_landmark/pose_landmark_full.tflite"), threads)
 
-    def look(self, frame: np.ndarray, crop: Crop, threshold: float) -> Pose | None:
+    def look(self, frame: np.ndarray, crop: Crop, threshold: float, stretch: float = 1.0) -> Pose | None:
         """The pose in a crop.
 
         Args:
             frame: (H, W, 3) uint8 RGB.
             crop: Where.
             threshold: Score below which there is nobody.
+            stretch: How much wider the frame shows things than they are: a model that knows people as they are loses
+                those drawn wide.
 
         Returns:
             The pose, or None.
         """
         size = self._model.width
-        matrix = crop.matrix(size)
+        scene = crop.matrix(size)
+        matrix = scene * np.array([[stretch], [1.0]])
         patch = cv2.warpAffine(frame, matrix, (size, size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
         outputs = self._model(patch.astype(np.float32) / 255)
         score = float(outputs["Identity_1"].ravel()[0])
         if score < threshold:
             return None
         raw = outputs["Identity"].reshape(39, 5)
-        points = refine(raw[:, :2], outputs["Identity_3"], size) @ matrix[:, :2].T + matrix[:, 2]
+        points = refine(raw[:, :2], outputs["Identity_3"], size) @ scene[:, :2].T + scene[:, 2]
         world = outputs["Identity_4"].reshape(39, 3)[:N_LANDMARKS].copy()
         c, s = math.cos(crop.angle), math.sin(crop.angle)
         world[:, :2] = world[:, :2] @ np.array([[c, -s], [s, c]], np.float32).T
         height, width = frame.shape[:2]
         mask = cv2.warpAffine(sigmoid(outputs["Identity_2"][..., 0]), matrix, (width, height), flags=cv2.INTER_LINEAR)
         landmarks = Landmarks(
-            image=points[:N_LANDMARKS].astype(np.float32),
+            image=(points[:N_LANDMARKS] * [stretch, 1]).astype(np.float32),
             depth=(raw[:N_LANDMARKS, 2] * crop.size / size).astype(np.float32),
             visibility=sigmoid(raw[:N_LANDMARKS, 3]),
             presence=sigmoid(raw[:N_LANDMARKS, 4]),

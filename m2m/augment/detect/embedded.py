@@ -27,9 +27,9 @@ class EmbeddedDetector:
         self._params = params
         self._observer = Observer(params)
 
-    def detect(self, frames: np.ndarray) -> list[FramePeople]:
+    def detect(self, frames: np.ndarray, stretch: float = 1.0) -> list[FramePeople]:
         """Detects people in a window, see `Detector.detect`."""
-        return assemble(self._observer.observe(frames), self._params)
+        return assemble(self._observer.observe(frames, stretch), self._params)
 
 
 def assemble(looks: Looks, params: DetectParams) -> list[FramePeople]:

@@ -82,11 +82,12 @@ class Observer:
         self._faces = MediapipeFaces(params.threads)
         self._selfie = SelfieSegmenter(params.threads)
 
-    def observe(self, frames: np.ndarray) -> Looks:
+    def observe(self, frames: np.ndarray, stretch: float = 1.0) -> Looks:
         """Looks at a window.
 
         Args:
             frames: (T, H, W, 3) uint8 RGB.
+            stretch: How much wider the frames show things than they are; the pose model sees them as they are.
         """
         n, height, width = frames.shape[:3]
         p = self._params
@@ -94,22 +95,23 @@ class Observer:
         boxes = {t: self._people.people(frames[t], p.box_score) for t in times}
         faces = {t: self._faces.faces(frames[t], p.face_score) for t in times}
         selfie = np.stack([np.rint(self._selfie.full(f) * 255).astype(np.uint8) for f in frames])
-        poses = self._tracker.track(frames, boxes)
-        closer = [self._crops(frame, there) for frame, there in zip(frames, poses, strict=True)]
+        poses = self._tracker.track(frames, boxes, stretch)
+        closer = [self._crops(frame, there, stretch) for frame, there in zip(frames, poses, strict=True)]
         box_crops = {t: self._box_crops(frames[t], found) for t, found in boxes.items()}
         return Looks(
             height, width, selfie, poses, [c for c, _ in closer], [r for _, r in closer], boxes, box_crops, faces
         )
 
-    def _crops(self, frame: np.ndarray, poses: dict[int, Pose]) -> tuple[np.ndarray, np.ndarray]:
+    def _crops(self, frame: np.ndarray, poses: dict[int, Pose], stretch: float) -> tuple[np.ndarray, np.ndarray]:
         """The general model on everybody whom the whole frame shows small: where people are, where nobody is."""
         height, width = frame.shape[:2]
         people = np.zeros((height, width), bool)
         highest = np.full((height, width), -1, np.float32)
         for _, pose in sorted(poses.items()):
             crop = pose.following
-            if crop.size < max(height, width):
-                seen = self._selfie.crop(frame, (crop.x, crop.y), crop.size)
+            size = crop.size * max(stretch, 1.0)
+            if size < max(height, width):
+                seen = self._selfie.crop(frame, (crop.x * stretch, crop.y), size)
                 box = pose_box(pose, width)
                 near = np.zeros_like(people)
                 fill_box(near, box, self.NEAR * max(box[2] - box[0], (box[3] - box[1]) / 2))

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from m2m.augment.detect.blazepose import Crop, Pose, PoseDetector, PoseLandmarker
+from m2m.augment.detect.blazepose import Crop, Pose, PoseDetector, PoseLandmarker, unstretched
 from m2m.augment.detect.params import DetectParams
 
 MAX_PEOPLE = 12
@@ -31,35 +31,38 @@ class PoseTracker:
         self._detector = PoseDetector(params.threads)
         self._landmarker = PoseLandmarker(params.threads)
 
-    def track(self, frames: np.ndarray, boxes: Mapping[int, np.ndarray]) -> list[dict[int, Pose]]:
+    def track(self, frames: np.ndarray, boxes: Mapping[int, np.ndarray], stretch: float = 1.0) -> list[dict[int, Pose]]:
         """Tracks everybody.
 
         Args:
             frames: (T, H, W, 3) uint8 RGB.
             boxes: Person boxes (N, 5) of another model in some frames: more places to look.
+            stretch: How much wider the frames show things than they are.
 
         Returns:
             Poses by track id, T entries.
         """
-        forward = list(self._forward(frames, boxes))
-        return self._backward(frames, forward)
+        forward = list(self._forward(frames, boxes, stretch))
+        return self._backward(frames, forward, stretch)
 
-    def _forward(self, frames: np.ndarray, boxes: Mapping[int, np.ndarray]) -> Iterator[dict[int, Pose]]:
+    def _forward(
+        self, frames: np.ndarray, boxes: Mapping[int, np.ndarray], stretch: float
+    ) -> Iterator[dict[int, Pose]]:
         active: dict[int, Crop] = {}
         next_id = 0
         for t, frame in enumerate(frames):
             poses: dict[int, Pose] = {}
             for track, crop in active.items():
-                self._add(poses, track, self._landmarker.look(frame, crop, self._params.pose_keep))
-            for crop in self._places(frame, t, boxes.get(t), bool(poses)):
+                self._add(poses, track, self._landmarker.look(frame, crop, self._params.pose_keep, stretch))
+            for crop in self._places(frame, t, boxes.get(t), bool(poses), stretch):
                 known = [p.following for p in poses.values()]
                 if len(poses) < MAX_PEOPLE and not any(_same(crop, k) for k in known):
-                    self._add(poses, next_id, self._landmarker.look(frame, crop, self._params.pose_birth))
+                    self._add(poses, next_id, self._landmarker.look(frame, crop, self._params.pose_birth, stretch))
                     next_id += 1
             yield poses
             active = {track: pose.following for track, pose in poses.items()}
 
-    def _places(self, frame: np.ndarray, t: int, boxes: np.ndarray | None, tracked: bool) -> list[Crop]:
+    def _places(self, frame: np.ndarray, t: int, boxes: np.ndarray | None, tracked: bool, stretch: float) -> list[Crop]:
         """Where somebody new may be."""
         p = self._params
         levels: tuple[int, ...] = ()
@@ -69,8 +72,8 @@ class PoseTracker:
             levels = (1, 2)
         elif not tracked:
             levels = (1,)
-        crops = self._detector.crops(frame, DETECTOR_SCORE, levels) if levels else []
-        return crops + [Crop.of_box(b) for b in (boxes if boxes is not None else ())]
+        crops = self._detector.crops(unstretched(frame, stretch), DETECTOR_SCORE, levels) if levels else []
+        return crops + [Crop.of_box(b[:4] / [stretch, 1, stretch, 1]) for b in (boxes if boxes is not None else ())]
 
     @staticmethod
     def _add(poses: dict[int, Pose], track: int, pose: Pose | None) -> int | None:
@@ -83,13 +86,13 @@ class PoseTracker:
         poses[track] = pose
         return None
 
-    def _backward(self, frames: np.ndarray, forward: list[dict[int, Pose]]) -> list[dict[int, Pose]]:
+    def _backward(self, frames: np.ndarray, forward: list[dict[int, Pose]], stretch: float) -> list[dict[int, Pose]]:
         out: list[dict[int, Pose]] = [dict(poses) for poses in forward]
         joins: list[tuple[int, int]] = []
         for t in range(len(frames) - 2, -1, -1):
             for track, pose in out[t + 1].items():
                 if track not in out[t] and len(out[t]) < MAX_PEOPLE:
-                    found = self._landmarker.look(frames[t], pose.following, self._params.pose_keep)
+                    found = self._landmarker.look(frames[t], pose.following, self._params.pose_keep, stretch)
                     met = self._add(out[t], track, found)
                     joins += [(track, met)] if met is not None else []
         return rename(out, joins)

@@ -1,5 +1,8 @@
 """Bodies from landmarks by inverse kinematics."""
 
+from dataclasses import replace
+
+import cv2
 import numpy as np
 
 from m2m.augment.bodies import Body, BodyModel, Camera, FrameBodies
@@ -13,6 +16,21 @@ SAME_BOX = 0.6
 """Intersection over union of the boxes of two tracks from which they hold one person."""
 INSIDE = 0.5
 """Share of a box, of a track without landmarks, inside the box of a track from which both hold one person."""
+
+
+def unstretched(person: Person, stretch: float) -> Person:
+    """A person in the picture as it is before it is stretched in width."""
+    if stretch == 1:
+        return person
+    narrow = np.array([1 / stretch, 1], np.float32)
+    mask, marks = person.mask, person.landmarks
+    size = max(1, round(mask.shape[1] / stretch)), mask.shape[0]
+    return replace(
+        person,
+        box=person.box * np.tile(narrow, 2),
+        mask=cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST).astype(bool),
+        landmarks=None if marks is None else replace(marks, image=marks.image * narrow),
+    )
 
 
 class IKRecoverer:
@@ -40,7 +58,9 @@ class IKRecoverer:
         tracks: dict[int, dict[int, Person]] = {}
         for t, frame in enumerate(people):
             for person in frame.confirmed:
-                tracks.setdefault(person.track, {})[t] = person
+                tracks.setdefault(person.track, {})[t] = unstretched(person, camera.stretch)
+        width = round(camera.width / camera.stretch)
+        camera = Camera(camera.focal, camera.cx / camera.stretch, camera.cy, width, camera.height)
         motions = {
             track: recover_track(self.skeleton, np.array(list(seen)), list(seen.values()), camera, self.params)
             for track, seen in sorted(tracks.items())

@@ -55,7 +55,7 @@ class PyrenderRenderer:
                 raise ValueError("a mesh has vertices that are not finite")
             grey = np.repeat(shade(mesh, faces)[:, None], 3, 1)
             body = gl.Primitive(
-                positions=mesh * to_gl,
+                positions=camera.widened(mesh) * to_gl,
                 indices=faces,
                 color_0=np.concatenate([grey, np.ones((len(grey), 1))], 1).astype(np.float32),
                 material=gl.MetallicRoughnessMaterial(doubleSided=True),

@@ -33,7 +33,7 @@ class ZBufferRenderer:
         """
         rgba = np.zeros((camera.height, camera.width, 4), np.uint8)
         depth = np.zeros((camera.height, camera.width), np.float32)
-        seen = [box for box in (_box(mesh, camera) for mesh in meshes) if box is not None]
+        seen = [box for box in (_box(camera.widened(mesh), camera) for mesh in meshes) if box is not None]
         if not seen:
             return rgba, depth
         left, top = np.min(seen, 0)[:2]
@@ -43,7 +43,7 @@ class ZBufferRenderer:
         light = np.zeros_like(inverse_depth, np.float32)
         for mesh in meshes:
             draw(
-                mesh.astype(np.float64),
+                camera.widened(mesh.astype(np.float64)),
                 faces,
                 shade(mesh, faces),
                 camera.focal * n,

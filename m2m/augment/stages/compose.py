@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from m2m.augment import versions
-from m2m.augment.bodies import Camera, FrameBodies
+from m2m.augment.bodies import FrameBodies
 from m2m.augment.body import make_body
 from m2m.augment.clip_files import ClipWriter, Decoded, Format, Outputs, clip_result, preview_panes
 from m2m.augment.compose import PAINTED
@@ -137,7 +137,7 @@ class ComposeTask:
     def _compose(self, job: Job, base: Path, regions: Path, bodies: dict[int, FrameBodies]) -> dict[str, Any]:
         plate, body = (record.result for record in job.before)
         form, tally = Format.of(plate), Tally.of(plate["tally"]) + Tally.of(body["tally"])
-        camera = Camera.default(*form.size)
+        camera = form.camera
         images = Decoded(base, form.size, tally).images()
         with Outputs(self._out) as outputs:
             clip = ClipWriter(outputs, job.name, form, self._params.video, self._panes)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from m2m.augment import versions
-from m2m.augment.bodies import Camera, FrameBodies
+from m2m.augment.bodies import FrameBodies
 from m2m.augment.body import make_body
 from m2m.augment.clip_files import Format, Outputs
 from m2m.augment.compose import MESHED
@@ -77,7 +77,7 @@ class RecoverTask:
         """
         [found] = job.before
         form, tally = Format.of(found.result), Tally()
-        camera = Camera.default(*form.size)
+        camera = form.camera
         bodies: list[tuple[int, FrameBodies]] = []
         if self._recoverer is not None:
             with fetched(found, "people", self._store) as file:

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from m2m.augment.detect.blazepose import Crop, PoseDetector, PoseLandmarker, pack, refine, unpack
+from m2m.augment.detect.blazepose import Crop, PoseDetector, PoseLandmarker, pack, refine, unpack, unstretched
 from m2m.augment.detect.faces import CenterFace, MediapipeFaces
 from m2m.augment.detect.litert import model_file
 from m2m.augment.detect.selfie import SelfieSegmenter
@@ -164,3 +164,23 @@ def test_refinement_equals_a_loop_over_pixels():
         if best >= 0.5:
             expected[j] = x_sum / total * 4, y_sum / total * 4
     assert np.allclose(refine(points, heat, 256), expected, atol=1e-3)
+
+
+def test_the_pose_model_sees_a_stretched_picture_as_it_was(girls):
+    """A picture drawn half as wide again, with the stretch told, gives the landmarks of the picture itself."""
+    frame, model = girls[0], PoseLandmarker(2)
+    (crop, *_) = PoseDetector(2).crops(frame, 0.5, (1, 2))
+    plain = model.look(frame, crop, 0.5)
+    wide = cv2.resize(frame, (648, 240), interpolation=cv2.INTER_LINEAR)
+    told = model.look(wide, crop, 0.5, 1.5)
+    assert np.abs(told.landmarks.image / [1.5, 1] - plain.landmarks.image).mean() < 1.5
+    assert np.abs(told.landmarks.world - plain.landmarks.world).mean() < 0.03
+    assert abs(told.following.size - plain.following.size) < 2
+    a = unpack(told.mask, 648)
+    b = cv2.resize(unpack(plain.mask, 432).astype(np.uint8), (648, 240), interpolation=cv2.INTER_NEAREST) > 0
+    assert (a & b).sum() > 0.9 * (a | b).sum()
+
+
+def test_a_frame_that_is_not_stretched_is_left_alone(girls):
+    assert unstretched(girls[0], 1.0) is girls[0]
+    assert unstretched(girls[0], 1.35).shape == (240, 320, 3)

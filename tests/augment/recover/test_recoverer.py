@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -250,3 +252,17 @@ def test_one_body_where_a_lost_track_runs_on_into_another_of_the_same_person():
         people[t] = frame(*mine, *([person(1, seen.persons[0].landmarks, CAMERA, box=box)] if t >= 30 else []))
     drawn = [tuple(b.track for b in f.bodies) for f in IKRecoverer(BODY).recover(people, CAMERA)]
     assert drawn == [(0,)] * 30 + [(1,)] * 50
+
+
+def test_a_stretched_picture_of_a_body_gives_the_same_body():
+    wide = Camera.default(648, 240, 1.5)
+    people = walking(20)
+    stretched = []
+    for seen in people:
+        marks, box = seen.persons[0].landmarks, seen.persons[0].box
+        marks = replace(marks, image=marks.image * np.float32([1.5, 1]))
+        stretched.append(frame(person(0, marks, wide, box=(box[0] * 1.5, box[1], box[2] * 1.5, box[3]))))
+    plain = IKRecoverer(BODY).recover(people, CAMERA)
+    for a, b in zip(plain, IKRecoverer(BODY).recover(stretched, wide), strict=True):
+        assert np.allclose(a.bodies[0].transl, b.bodies[0].transl, atol=1e-3)
+        assert np.allclose(a.bodies[0].pose, b.bodies[0].pose, atol=1e-2)

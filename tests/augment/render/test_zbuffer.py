@@ -183,3 +183,15 @@ def test_it_starts_where_no_cache_can_be_written():
     env["HOME"] = "/"
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout.strip()) == (0, "255"), done.stderr
+
+
+def test_a_stretched_camera_draws_the_picture_of_a_plain_one_drawn_wide():
+    body = make_body(BodyParams())
+    mesh = body.vertices(np.array([[np.pi, 0, 0]] + [[0, 0, 0]] * 54, np.float32), np.array([0.1, 0, 4], np.float32))
+    plain, wide = Camera.default(160, 120), Camera.default(240, 120, 1.5)
+    draw = make_renderer(RenderParams(supersample=1))
+    a = draw.render([mesh], body.faces, plain)[0][..., 3] > 0
+    b = draw.render([mesh], body.faces, wide)[0][..., 3] > 0
+    as_wide = np.repeat(a, 3, 1)[:, 1::2]
+    assert (as_wide & b).sum() > 0.95 * (as_wide | b).sum()
+    assert np.allclose(wide.project(mesh), plain.project(mesh) * [1.5, 1], atol=1e-3)
