@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -18,15 +19,30 @@ from m2m.published import fetch_published, publish, published
 from m2m.purge import purge_folder, purge_published
 from m2m.records import Record, share
 from m2m.shards import fetch, push, read_folder, write_folder
-from m2m.store import FolderStore, blob_key, put_blob
+from m2m.store import FolderStore, blob_key, open_store, put_blob
 from m2m.work import locked
 from tests.audit.runs import start, use, write_clip
 
 
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        return finished(tmp_path_factory.mktemp("template"), monkeypatch)
+
+
 @pytest.fixture
-def run(tmp_path, monkeypatch):
+def run(template, tmp_path, monkeypatch):
     """A finished run: published originals and M2M clips; people, plates and previews in the work store."""
-    run = start(tmp_path / "run", n=4)
+    root = tmp_path / "run"
+    shutil.copytree(template.root, root)
+    run = replace(template, root=root, store=open_store(root / "store"), work=open_store(root / "work"))
+    run.manifest, run.real, run.card = root / "manifest", template.real, template.card
+    use(monkeypatch, run)
+    return run
+
+
+def finished(root: Path, monkeypatch, stores=None):
+    run = start(root, n=4, stores=stores)
     use(monkeypatch, run)
     for shard in run.shards:
         audit_shard(run.manifest, run.composed(shard), shard, run.audited(shard), AuditParams())
@@ -109,6 +125,20 @@ def test_the_proof_lists_every_object_with_its_hash_and_size(run):
     why = {left["key"]: left["why"] for left in proof["remains"]}
     assert "models" in why["checkpoints/*"] and "request" in why["release.key"]
     assert f"4 blob(s) are clips of the data set {run.card.hash}" in why["blobs/*"]
+
+
+def test_objects_on_a_real_s3_server_are_gone_and_older_versions_are_spoken_of(s3, tmp_path, monkeypatch):
+    run = finished(tmp_path / "run", monkeypatch, s3.uri)
+    shards = [s.key for s in read_folder(run.manifest)[2].values()]
+    proof = purge(run)
+    assert proof.deleted > 20 and all(t.place.startswith("s3://") for t in proof.things)
+    fresh = open_store(run.store.uri), open_store(run.work.uri)
+    keys = {(s.uri, k) for s in fresh for k in s.keys("")}
+    assert keys and not keys & {(t.place, t.key) for t in proof.things}
+    assert set(shards) <= {t.key for t in proof.things}
+    assert sum("older versions" in left.why for left in proof.remains) == 2
+    still_whole(run, tmp_path)
+    assert purge(run).things == ()
 
 
 def test_a_second_purge_finds_nothing_and_a_reader_is_told(run, tmp_path):

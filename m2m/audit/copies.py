@@ -24,8 +24,8 @@ TRUNK = (0.3, 0.1, 0.7, 0.7)
 """The trunk in a person's box: x0, y0, x1, y1 in shares of it."""
 FEWEST = 4
 """Cells below which nothing can be said."""
-UNTOUCHED = 0.002
-"""Share of cells that differ up to which an output is its original; a body of 10x20 pixels at 432x240 changes that."""
+UNTOUCHED = 0.005
+"""Share of cells that differ up to which an output may be its original; 15x35 pixels of 432x240 are more."""
 
 
 @dataclass(frozen=True)
@@ -254,6 +254,7 @@ def dips(changed: Iterable[float], params: AuditParams) -> list[int]:
     found = []
     for t, share in enumerate(shares):
         before, after = shares[max(0, t - params.near) : t], shares[t + 1 : t + 1 + params.near]
-        if len(before) and len(after) and share < params.dip * min(before.max(), after.max()):
+        sides = min(before.max(initial=0), after.max(initial=0))
+        if share <= UNTOUCHED and share < params.dip * sides:
             found.append(t)
     return found

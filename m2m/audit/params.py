@@ -23,8 +23,8 @@ class AuditParams:
         tolerance: Mean difference in brightness, 0 to 255, up to which a cell is still the original's.
         alike: Share of the cells inside a face or a trunk that must be the original's for a copy. On 24 drawn clips, 8
             levels: at most .36 in what M2M wrote, at least .98 in originals encoded at a rate factor of 23, .86 at 28.
-        dip: A frame that differs from its original by less than this share of what its neighbours on both sides differ
-            is a copy.
+        dip: A frame that hardly differs from its original is a copy where it differs by less than this share of what
+            frames before and after it do.
         near: Frames on either side that count as neighbours.
         detail: Share of a box's pixels that must differ visibly from their neighbours for a hit on a plate to count, as
             in the verifier.

@@ -74,9 +74,15 @@ def write_clip(path: Path, seed: int, n: int = 8) -> Path:
     return path
 
 
-def start(root: Path, n: int = 5, shards: int = 2, refuse: dict[str, str] | None = None) -> Run:
-    """Originals `walk__secret_0` and so on, one quarantined before, all but those in `refuse` made into M2M clips."""
-    run = Run(root, open_store(root / "store"), open_store(root / "work"))
+def start(
+    root: Path, n: int = 5, shards: int = 2, refuse: dict[str, str] | None = None, stores: str | None = None
+) -> Run:
+    """Originals `walk__secret_0` and so on, one quarantined before, all but those in `refuse` made into M2M clips.
+
+    The stores are folders, or lie under an address.
+    """
+    address = stores or str(root)
+    run = Run(root, open_store(f"{address}/store"), open_store(f"{address}/work"))
     rows = []
     for i in range(n):
         name = f"walk__secret_{i}"

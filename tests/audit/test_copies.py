@@ -126,6 +126,10 @@ def test_somebody_who_leaves_is_no_dip():
     assert dips([0.3] * 10 + [0.0] * 3 + [0.3] * 10, PARAMS) == [10, 11, 12]
 
 
+def test_a_mask_that_was_once_too_wide_makes_no_dip_of_the_rest():
+    assert dips([0.4] * 2 + [0.03] * 8 + [0.3] * 5, PARAMS) == []
+
+
 def test_boxes_move_in_a_line_between_looks_and_lost_ones_are_left_out():
     moving = {0: [Place("person", (0, 0, 40, 40)), Place("face", (0, 0, 9, 9))], 4: [Place("person", (8, 4, 48, 44))]}
     places = between(moving, 5)
