@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import threading
 from dataclasses import replace
@@ -241,6 +242,17 @@ def test_what_nobody_names_is_reported_and_goes_on_request(run, tmp_path):
     assert run.work.exists(blob_key(orphan))
     purge(run, orphans=True)
     assert not run.work.exists(blob_key(orphan)) and not run.store.exists(f"shards/{orphan}.tar")
+
+
+def test_what_killed_puts_left_goes_too(run):
+    old, young = (Path(run.work.uri) / "blobs" / "ab" / f".{n}.m2m-part" for n in ("old", "young"))
+    for part in (old, young):
+        part.parent.mkdir(exist_ok=True)
+        part.write_bytes(b"half a face")
+    os.utime(old, (0, 0))
+    assert purge(run).unfinished == 1
+    assert young.exists() and not old.exists()
+    assert purge(run, orphans=True).unfinished == 1 and not young.exists()
 
 
 def derived(run, folder: Path, parent: str, variant: str, rows=None) -> str:

@@ -131,6 +131,7 @@ class Proof:
         things: What was, or would be, deleted; after a purge each was looked for again and not found.
         failed: What was to be deleted and is still there.
         remains: What stays on purpose, or out of reach.
+        unfinished: Remains of puts that were killed, removed as well; they have no key.
     """
 
     dataset: str
@@ -138,6 +139,7 @@ class Proof:
     things: tuple[Thing, ...] = ()
     failed: tuple[Left, ...] = ()
     remains: tuple[Left, ...] = ()
+    unfinished: int = 0
 
     @property
     def deleted(self) -> int:
@@ -156,6 +158,7 @@ class Proof:
         verb = "deleted and looked for again" if self.done else "would be deleted"
         lines = [f"{len(self.things)} objects, {sum(t.size for t in self.things) / 2**20:.1f} MiB, {verb}"]
         lines += [f"  {len(n)} x {kind}, {sum(n) / 2**20:.1f} MiB" for kind, n in sorted(kinds.items())]
+        lines += [f"  {self.unfinished} x remains of puts that were killed"] if self.unfinished else []
         lines += [f"  NOT deleted: {left.place}/{left.key}: {left.why}" for left in self.failed]
         lines += [f"  remains: {left.place}/{left.key}: {left.why}" for left in self.remains]
         return "\n".join(lines)
@@ -222,9 +225,9 @@ def _outermost(prefixes: Sequence[str]) -> list[str]:
     return sorted({prefix.split("/")[0] + "/" if prefix else "" for prefix in prefixes})
 
 
-def prove(proof: Proof, things: Sequence[Thing], failed: Sequence[Left]) -> Proof:
+def prove(proof: Proof, things: Sequence[Thing], failed: Sequence[Left], unfinished: int = 0) -> Proof:
     """A look ahead with what came of it."""
-    return replace(proof, done=True, things=tuple(things), failed=tuple(failed))
+    return replace(proof, done=True, things=tuple(things), failed=tuple(failed), unfinished=unfinished)
 
 
 def in_order(place: Place, *groups: Sequence[Thing]) -> tuple[list[Thing], list[Left]]:

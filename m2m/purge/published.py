@@ -12,6 +12,8 @@ from m2m.purge.lineage import all_sets, doomed_sets, doomed_shards, keys_of, lef
 from m2m.purge.proof import Left, Proof, finished, in_order, prove
 from m2m.store import Store, data_store, work_store
 
+SETTLED = 3600.0
+"""Seconds after which a put that has not finished is taken for one that was killed."""
 VERSIONS = "older versions of objects, if the bucket keeps them, and backups are out of reach: ask who runs it"
 
 
@@ -81,7 +83,9 @@ def purge_published(
                 done.append(in_order(store, things[:1], things[1:]))
             else:  # manifests tell what else there is
                 done.append(([], [Left(t.place, t.key, "goes when all that it tells of is gone") for t in things]))
-        proof = prove(proof, [t for gone, _ in done for t in gone], [f for _, failed in done for f in failed])
+        unfinished = sum(place.clean(0 if orphans else SETTLED) for place in (store, work))
+        things, failed = [t for gone, _ in done for t in gone], [f for _, stuck in done for f in stuck]
+        proof = prove(proof, things, failed, unfinished)
     return finished(proof, report)
 
 
