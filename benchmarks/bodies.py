@@ -28,6 +28,7 @@ from m2m.augment.people import Detector, FramePeople, Landmarks, Person
 from m2m.augment.recover import IKRecoverer, RecoverParams
 from m2m.augment.recover import skeleton as sk
 from m2m.augment.recover.kinematics import solve
+from m2m.augment.recover.recoverer import square, unstretched
 from m2m.augment.recover.rotations import angle_between, exp, unit
 from m2m.augment.recover.skeleton import MAJOR, Skeleton
 from m2m.augment.recover.smoothing import jitter
@@ -135,12 +136,13 @@ def measure(body: BodyModel, people: list[FramePeople], camera: Camera, figures:
                 figures.every += [] if value is None else [value]
         if not seen:
             continue
-        kept = gather(np.array([t for t, _ in found]), [p for _, p in found], camera)
+        plain = [unstretched(p, camera.stretch) for _, p in found]
+        kept = gather(np.array([t for t, _ in found]), plain, square(camera))
         figures.left_out += len(seen) - (0 if kept is None else len(kept.at))
         for at, image, trust in zip(kept.at, kept.image, kept.trust, strict=True) if kept else ():
             t = int(at) + found[0][0]
             if t in drawn:
-                value = distance(body, drawn[t], image, trust > VISIBLE, camera)
+                value = distance(body, drawn[t], image * [camera.stretch, 1], trust > VISIBLE, camera)
                 figures.believed += [] if value is None else [value]
     figures.smooth += [jitter(z) for z in distances(bodies).values()]
     figures.raw += [jitter(z) for z in distances(IKRecoverer(body, RAW).recover(people, camera)).values()]

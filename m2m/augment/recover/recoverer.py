@@ -33,6 +33,12 @@ def unstretched(person: Person, stretch: float) -> Person:
     )
 
 
+def square(camera: Camera) -> Camera:
+    """The camera of the picture as it is before it is stretched in width."""
+    width = round(camera.width / camera.stretch)
+    return Camera(camera.focal, camera.cx / camera.stretch, camera.cy, width, camera.height)
+
+
 class IKRecoverer:
     """Poses the body model after BlazePose's landmarks: closed form, a few steps of least squares, smoothed in time.
 
@@ -59,8 +65,7 @@ class IKRecoverer:
         for t, frame in enumerate(people):
             for person in frame.confirmed:
                 tracks.setdefault(person.track, {})[t] = unstretched(person, camera.stretch)
-        width = round(camera.width / camera.stretch)
-        camera = Camera(camera.focal, camera.cx / camera.stretch, camera.cy, width, camera.height)
+        camera = square(camera)
         motions = {
             track: recover_track(self.skeleton, np.array(list(seen)), list(seen.values()), camera, self.params)
             for track, seen in sorted(tracks.items())
