@@ -18,6 +18,7 @@ from m2m.tracking import FINGERPRINT, KIND, artifact_root
 T = TypeVar("T")
 
 PARENT = "mlflow.parentRunId"
+MISSING = "RESOURCE_DOES_NOT_EXIST"
 LIMITS = {"metrics": 1000, "params": 100, "tags": 100}
 """How many of each MLflow takes in one call."""
 
@@ -150,7 +151,7 @@ class Tracker:
         try:
             run = self._client.get_run(run_id)
         except MlflowException as error:
-            if error.get_http_status_code() == 404:
+            if error.error_code == MISSING:
                 return None
             raise
         return run if run.info.lifecycle_stage == "active" else None
@@ -205,8 +206,9 @@ def _sorted_errors() -> Iterator[None]:
         yield
     except MlflowException as error:
         why = " ".join(str(error).split())[:500]
-        status = error.get_http_status_code()
-        raise {400: Refused, 404: Gone}.get(status, Unreachable)(why) from error
+        if error.error_code == MISSING:  # and not any 404: a proxy says that too
+            raise Gone(why) from error
+        raise (Refused if error.get_http_status_code() == 400 else Unreachable)(why) from error
     except (OSError, SQLAlchemyError) as error:
         raise Unreachable(" ".join(str(error).split())[:500]) from error
 
