@@ -19,6 +19,9 @@ from m2m.clips import Clip
 from m2m.errors import QuarantineError
 from m2m.files import file_sha256
 
+PIXELS = 240 * 432 * 240
+"""Pixels of a window at most: outputs, originals and plates together are 225 MB then."""
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -120,6 +123,10 @@ class ClipAuditor:
         regular = {t for t in range(n) if (first + t) % stride == 2 % stride}
         return sorted(regular | {0, n - 1} if n else regular)
 
+    def _window(self, pixels: int) -> int:
+        """Frames of a window: fewer where they are big, so that memory does not grow with them."""
+        return max(2 * self.params.stride, min(self.params.window, PIXELS // max(pixels, 1)))
+
     def _windows(
         self, subject: Subject, timing: "_Timing"
     ) -> Iterator[tuple[np.ndarray, np.ndarray | None, np.ndarray | None]]:
@@ -129,10 +136,11 @@ class ClipAuditor:
         outputs = timing.watch(video.read(subject.video))
         originals = timing.compare(subject.original, size)
         plates = (f.image for f in video.read(subject.plate, size)) if subject.plate is not None else None
+        n = self._window(timing.pixels)
         while True:
-            made = list(islice(outputs, self.params.window))
-            seen = list(islice(originals, self.params.window)) if timing.compared else []
-            bare = list(islice(plates, self.params.window)) if plates is not None else []
+            made = list(islice(outputs, n))
+            seen = list(islice(originals, n)) if timing.compared else []
+            bare = list(islice(plates, n)) if plates is not None else []
             if not made:
                 for _ in originals:  # to the end, for their number
                     pass
@@ -149,6 +157,7 @@ class _Timing:
         self._made: list[Fraction] = []
         self._seen: list[Fraction] = []
         self._original: video.VideoInfo | None = None
+        self.pixels = self._info.width * self._info.height
         self.compared = False
         self.gone = ""
 

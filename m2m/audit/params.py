@@ -14,7 +14,8 @@ class AuditParams:
 
     Attributes:
         stride: Every how many frames models look.
-        window: Frames that are compared with each other at a time; an original that comes back later is not found.
+        window: Frames that are compared with each other at a time, fewer where they are larger than 432x240. An
+            original that comes back later is not found.
         low: Score from which a hit counts when it is seen again in a neighbouring look.
         alarm: Score from which one hit is enough.
         face_scale: Factor by which frames grow before CenterFace looks.

@@ -124,6 +124,12 @@ def test_without_an_original_the_rest_is_still_checked(auditor, subject):
     assert auditor(subject(frames, original=None)).failed == ["faces"]
 
 
+def test_large_frames_are_looked_at_in_smaller_windows(blind):
+    assert blind._window(432 * 240) == 240
+    assert blind._window(1920 * 1080) == 12
+    assert blind._window(7680 * 4320) == 6
+
+
 def test_an_original_that_cannot_be_read_is_said(blind, subject, tmp_path):
     (tmp_path / "broken.mp4").write_bytes(b"no video")
     found = blind(subject(scene().outputs, original=tmp_path / "broken.mp4"))
