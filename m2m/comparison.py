@@ -1,6 +1,7 @@
 """Saved views of MLflow's page: the evaluations side by side, and addresses that open them.
 
-`python -m m2m.comparison TRACKER SERVER` waits until the server answers, then saves the views and prints the addresses.
+`python -m m2m.comparison TRACKER SERVER [SPOOLS]` waits until the server answers, sends it what is left in spools,
+saves the views and prints the addresses.
 """
 
 import json
@@ -10,12 +11,13 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mlflow import MlflowClient
 
 from m2m.errors import InfrastructureError, InputError, M2MError
-from m2m.tracking import KIND
+from m2m.tracking import KIND, replay
 
 SHARED = "mlflow.sharedViewState."
 """Where MLflow's page keeps views that somebody shared: a tag of the experiment, as JSON."""
@@ -141,9 +143,11 @@ def wait_for(server: str, seconds: float = 180.0) -> None:
 
 def main() -> int:
     """Saves the views and prints the addresses of the pages."""
-    tracker, server = sys.argv[1:]
+    tracker, server, *spools = sys.argv[1:]
     try:
         wait_for(server)
+        for folder in spools:
+            replay(Path(folder), tracker)
         pages = save(tracker).addresses(server)
     except M2MError as error:
         print(f"m2m: {error}", file=sys.stderr)

@@ -6,7 +6,8 @@ run opens, or by `replay`.
 
 Where to comes from the environment and is never an input of a pipeline's task, which would break its cache:
 MLFLOW_TRACKING_URI, MLFLOW_EXPERIMENT_NAME, MLFLOW_RUN_ID (a run to go on with), M2M_PARENT_RUN (id of the parent) or
-M2M_PIPELINE_RUN (name of the pipeline run, whose parent run is found or made), M2M_TRACKING=off.
+M2M_PIPELINE_RUN (name of the pipeline run, whose parent run is found or made), M2M_TRACKING (`off`, or `background`: a
+run does not wait at its end, because its machine outlives it).
 """
 
 import functools
@@ -21,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 KIND = "m2m.kind"
 FINGERPRINT = "m2m.fingerprint"
+SWITCH = "M2M_TRACKING"
 CLOSING = 120.0
 """Seconds a run waits for its sender at the very most; where the tracker does not answer it gives up long before."""
 
@@ -57,11 +59,13 @@ class Run:
 
     Attributes:
         id: The tracker's id of the run, once it is closed; empty if the tracker has not answered.
+        status: How it ends if nothing is raised.
     """
 
     def __init__(self, spool: Spool | None) -> None:
         self._spool = spool
         self.id = ""
+        self.status = "FINISHED"
 
     def params(self, values: Mapping[str, Any]) -> None:
         """Logs parameters; sections of sections become names with dots. A parameter never changes."""
@@ -149,7 +153,7 @@ def open_run(
         InputError: The tracker's address is none, or the spool's folder cannot be written.
     """
     target = tracking_uri(spool, uri)
-    if os.environ.get("M2M_TRACKING") == "off" or os.environ.get("RANK", "0") != "0":
+    if os.environ.get(SWITCH) == "off" or os.environ.get("RANK", "0") != "0":
         yield Run(None)
         return
     out = Spool(spool, f"{_safe(kind)}-{_safe(fingerprint)[:16]}")
@@ -163,13 +167,29 @@ def open_run(
     status = "FAILED"
     try:
         yield run
-        status = "FINISHED"
+        status = run.status
     except KeyboardInterrupt:
         status = "KILLED"
         raise
     finally:
         out.add("close", status=status, time=_now())
         _close(run, out, sender)
+
+
+def finish_pipeline(state: str, message: str = "") -> None:
+    """Marks the run of a whole pipeline, named by M2M_PIPELINE_RUN, as it ended, and says so.
+
+    Args:
+        state: As KFP says it: `SUCCEEDED`, `FAILED` or `CANCELLED`.
+        message: What went wrong.
+    """
+    name = os.environ.get("M2M_PIPELINE_RUN", "")
+    print(f"m2m: pipeline run {name or 'without a name'}: {state.lower()}{': ' if message else ''}{message}")
+    if not name:
+        return
+    with open_run("pipeline", name, _safe(name), spool=spool_folder(Path.cwd())) as run:
+        run.status = {"SUCCEEDED": "FINISHED", "CANCELLED": "KILLED"}.get(state, "FAILED")
+        run.tags({"m2m.state": state, "m2m.error": message})
 
 
 def _opening(kind: str, name: str, fingerprint: str, tags: Mapping[str, Any], parent: str) -> dict[str, Any]:
@@ -214,6 +234,12 @@ def _close(run: Run, out: Spool, sender: subprocess.Popen[bytes] | None) -> None
     """Waits for the sender, which knows when to give up, and says what did not arrive."""
     answer: dict[str, Any] = {"arrived": False, "error": "mlflow is not installed"}
     try:
+        if sender is not None and os.environ.get(SWITCH) == "background":
+            assert sender.stdin is not None
+            with suppress(OSError):  # it is no longer there; the spool is
+                sender.stdin.write(b".")
+                sender.stdin.close()
+            return
         if sender is not None:
             # Said and not only closed: the workers of a data loader have the pipe open too.
             said, _ = sender.communicate(b".", timeout=CLOSING)

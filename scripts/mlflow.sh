@@ -16,7 +16,7 @@ server=$!
 trap 'kill $server 2>/dev/null || true; rm -f "$log"' EXIT
 trap 'exit 130' INT TERM
 echo 'starting MLflow, which takes half a minute ...'
-if ! .venv/bin/python -m m2m.comparison "$uri" "http://127.0.0.1:$port"; then
+if ! .venv/bin/python -m m2m.comparison "$uri" "http://127.0.0.1:$port" "$root/work/tracking"; then
   tail -n 3 "$log" >&2
   exit 1
 fi

@@ -5,6 +5,7 @@ import math
 import socket
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 import mlflow.data
@@ -16,7 +17,7 @@ from m2m.errors import InfrastructureError, InputError
 from m2m.sender import deliver, replay
 from m2m.store import open_store
 from m2m.tracker import PARENT, Tracker
-from m2m.tracking import open_run, tracking_uri
+from m2m.tracking import finish_pipeline, open_run, tracking_uri
 from tests.trackers import database, history, runs
 
 F = "ab" * 32
@@ -186,7 +187,7 @@ def test_a_wiped_tracker_gets_the_whole_run_again(tmp_path, uri, offline):
 
 def test_the_environment_names_the_run_or_its_parent(tmp_path, uri, offline, monkeypatch):
     client = MlflowClient(uri)
-    given = client.create_run(client.create_experiment("elsewhere")).info.run_id
+    given = client.create_run(client.create_experiment("elsewhere", str(tmp_path / "artifacts"))).info.run_id
     monkeypatch.setenv("MLFLOW_RUN_ID", given)
     train(tmp_path / "s", range(2))
     monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)  # of another tracker
@@ -306,6 +307,18 @@ def test_a_run_that_is_not_tracked_takes_everything_and_writes_nothing(tmp_path,
     assert run.id == "" and not list(tmp_path.iterdir())
 
 
+def test_in_the_background_a_run_does_not_wait_and_arrives_all_the_same(tmp_path, uri, monkeypatch):
+    monkeypatch.setenv("M2M_TRACKING", "background")
+    train(tmp_path / "s", range(3), uri=uri)
+    assert len(spool.pending(tmp_path / "s")) == 1, "the client alone takes longer to import"
+    end = time.monotonic() + 60
+    while spool.pending(tmp_path / "s"):
+        assert time.monotonic() < end, "it never arrived"
+        time.sleep(0.1)
+    (found,) = runs(uri)
+    assert found.info.status == "FINISHED" and len(history(uri, found.info.run_id, "loss")) == 3
+
+
 def test_an_artifact_that_is_not_there_is_the_callers_mistake(tmp_path, offline):
     with pytest.raises(InputError, match="is not a file"), open_run("p", "x", F, spool=tmp_path) as run:
         run.artifact(tmp_path / "missing.png")
@@ -378,3 +391,25 @@ def test_a_server_that_never_answers_is_said_so():
         free.bind(("127.0.0.1", 0))
         with pytest.raises(InfrastructureError, match="does not answer"):
             comparison.wait_for(f"http://127.0.0.1:{free.getsockname()[1]}", seconds=0)
+
+
+@pytest.mark.parametrize(
+    ("state", "status"), [("SUCCEEDED", "FINISHED"), ("FAILED", "FAILED"), ("CANCELLED", "KILLED")]
+)
+def test_a_pipelines_run_ends_as_the_pipeline_did(uri, tmp_path, monkeypatch, capsys, state, status):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    monkeypatch.setenv("M2M_WORK", str(tmp_path / "work"))
+    monkeypatch.setenv("M2M_PIPELINE_RUN", "experiment-8")
+    with open_run("pretrain", "first", "f" * 8, spool=tmp_path / "s"):
+        pass
+    finish_pipeline(state, "gate failed")
+    assert "gate failed" in capsys.readouterr().out
+    found = {r.data.tags["m2m.kind"]: r for r in runs(uri)}
+    assert found["pipeline"].info.status == status
+    assert found["pretrain"].data.tags["mlflow.parentRunId"] == found["pipeline"].info.run_id
+
+
+def test_a_pipeline_without_a_name_is_only_told_of(monkeypatch, capsys):
+    monkeypatch.delenv("M2M_PIPELINE_RUN", raising=False)
+    finish_pipeline("FAILED", "no disk")
+    assert "without a name: failed: no disk" in capsys.readouterr().out
