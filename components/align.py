@@ -30,8 +30,8 @@ def align(
     from pathlib import Path
 
     from m2m.artifacts import opened, stamp
-    from m2m.params import section
     from m2m.experiment import align_set
+    from m2m.params import section
 
     settings = section("align", params), section("model", model)
     done = align_set(dataset, opened(checkpoint, "checkpoint"), Path(aligned.path), *settings, seed=seed)

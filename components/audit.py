@@ -14,6 +14,8 @@ def audit(
     params: dict,
     workers: int,
     audited: Output[Dataset],
+    made_with: dict,
+    plates: Input[Artifact] = None,
 ):
     """Writes a row of checks for every clip. A failed check is a result, not a failed task.
 
@@ -24,6 +26,8 @@ def audit(
         params: The `audit` section.
         workers: Processes.
         audited: The records of `composed` with the audit's rows.
+        made_with: The `augment` section.
+        plates: What `inpaint` made of this shard, where that is a task of its own.
     """
     from pathlib import Path
 
@@ -32,5 +36,6 @@ def audit(
     from m2m.params import section
 
     source, made, out = opened(manifest, "dataset"), opened(composed, "composed"), Path(audited.path)
-    done = audit_shard(source, made, shard, out, section("audit", params), workers=workers)
+    more = {"made_with": section("augment", made_with), "plates": plates and opened(plates, "plates")}
+    done = audit_shard(source, made, shard, out, section("audit", params), workers=workers, **more)
     stamp(audited, "audited", done, shard=shard)

@@ -36,8 +36,8 @@ def evaluate(
     from pathlib import Path
 
     from m2m.artifacts import opened, stamp
-    from m2m.params import section
     from m2m.experiment import evaluate_set
+    from m2m.params import section
 
     settings = section("evaluate", params), section("model", model)
     encoder, out = opened(checkpoint, "checkpoint"), Path(evaluation.path)

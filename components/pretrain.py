@@ -21,8 +21,8 @@ def pretrain(dataset: str, params: dict, model: dict, seed: int, checkpoint: Out
     from pathlib import Path
 
     from m2m.artifacts import stamp
-    from m2m.params import section
     from m2m.experiment import pretrain_set
+    from m2m.params import section
 
     settings = section("pretrain", params), section("model", model)
     done = pretrain_set(dataset, Path(checkpoint.path), *settings, seed=seed)

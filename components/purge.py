@@ -21,4 +21,4 @@ def purge(dataset: str, yes: bool, proof: Output[Artifact]):
     from m2m.purge import purge_published
 
     done = purge_published(dataset, Path(proof.path), yes=yes)
-    stamp(proof, "report", deleted=done.deleted, remaining=done.remaining)
+    stamp(proof, "report", deleted=done.deleted, remaining=len(done.remains))

@@ -1,5 +1,7 @@
 """The data set pipeline: from a source of clips to a registered M2M data set."""
 
+from typing import Any
+
 from kfp import dsl
 from kfp.dsl import PipelineTask
 
@@ -35,10 +37,10 @@ def dataset_pipeline(split: bool = True, gpu: bool = False) -> dsl.base_componen
         gpu: Ask for GPUs where they help.
     """
 
-    def stages(manifest: dsl.OutputPath, shard: int, params: dict, workers: int) -> PipelineTask:
+    def stages(manifest: Any, shard: Any, params: Any, workers: Any) -> tuple[PipelineTask, dict[str, Any]]:
         if not split:
             task = augment(manifest=manifest, shard=shard, params=params, workers=workers)
-            return fit(task, "augment", gpu).set_caching_options(False)
+            return fit(task, "augment", gpu).set_caching_options(False), {}
         found = fit(detect(manifest=manifest, shard=shard, params=params, workers=workers), "detect", gpu)
         people = found.set_caching_options(False).outputs["people"]
         clean = inpaint(manifest=manifest, people=people, shard=shard, params=params, workers=workers)
@@ -46,7 +48,7 @@ def dataset_pipeline(split: bool = True, gpu: bool = False) -> dsl.base_componen
         plates = fit(clean, "inpaint", gpu).set_caching_options(False).outputs["plates"]
         bodies = fit(moved, "recover", gpu).set_caching_options(False).outputs["bodies"]
         drawn = compose(manifest=manifest, plates=plates, bodies=bodies, shard=shard, params=params, workers=workers)
-        return fit(drawn, "compose").set_caching_options(False)
+        return fit(drawn, "compose").set_caching_options(False), {"plates": plates}
 
     @dsl.pipeline(
         name="m2m-dataset" if split else "m2m-dataset-fused",
@@ -86,13 +88,15 @@ def dataset_pipeline(split: bool = True, gpu: bool = False) -> dsl.base_componen
             fit(chosen, "curate").set_caching_options(False)
             manifest = chosen.outputs["curated"]
             with dsl.ParallelFor(chosen.outputs["Output"], name="shards", parallelism=PARALLEL) as shard:
-                made = stages(manifest, shard, augment_params, workers)
+                made, more = stages(manifest, shard, augment_params, workers)
                 looked = audit(
                     manifest=manifest,
                     composed=made.outputs["composed"],
                     shard=shard,
                     params=audit_params,
+                    made_with=augment_params,
                     workers=workers,
+                    **more,
                 )
                 fit(looked, "audit").set_caching_options(False)
             parts = dsl.Collected(looked.outputs["audited"])

@@ -231,7 +231,13 @@ def _item(job: Job, params: AuditParams, *digests: str) -> Item:
         digests: Hashes of files that are not in the job's records.
     """
     subject, outputs = job.subject, [r.outputs for r in (job.made, job.painted) if r is not None]
-    about = (subject.names, subject.colour, subject.private, subject.expect_people, replace(subject.clip, path=""))
+    about = (
+        subject.names,
+        subject.colour,
+        subject.private,
+        subject.expect_people,
+        replace(subject.clip, path="", label="", split=""),
+    )
     identity = fingerprint(about, outputs, digests, to_dict(params), CODE_VERSION)
     return Item(subject.clip.clip_id, identity, job)
 
