@@ -162,6 +162,12 @@ def _add_versions(add: Callable[..., argparse.ArgumentParser]) -> None:
     register.add_argument("--repository", default=None, help="a git repository with DVC: a URL or a folder")
     register.add_argument("--key", type=Path, default=None, help="file of the secret of the released names")
 
+    purge = add("purge", _purge, "delete the personal data behind a finished data set, and prove it")
+    purge.add_argument("dataset", metavar="DATASET", help="its folder, or the hash of a published one")
+    purge.add_argument("output", metavar="OUTPUT", type=Path, help="the proof, a JSON file")
+    purge.add_argument("--yes", action="store_true", help="really delete; without it the proof says what would go")
+    purge.add_argument("--release-key", action="store_true", help="delete the secret of the released names too")
+
 
 def _load(name: str, args: argparse.Namespace, overrides: dict[str, Any] | None = None, default: str = "") -> Any:
     from m2m import params
@@ -313,6 +319,18 @@ def _register(args: argparse.Namespace) -> int:
     params = _load("register", args, overrides)
     with manifest(args.dataset) as folder:
         _say(str(register(folder, params, key=args.key)))
+    return int(Exit.DONE)
+
+
+def _purge(args: argparse.Namespace) -> int:
+    from m2m.checkout import HASH
+    from m2m.purge import purge_folder, purge_published
+
+    if HASH.fullmatch(args.dataset):
+        proof = purge_published(args.dataset, args.output, yes=args.yes, key=args.release_key)
+    else:
+        proof = purge_folder(Path(args.dataset), args.output, yes=args.yes, key=args.release_key)
+    _say(str(proof))
     return int(Exit.DONE)
 
 
