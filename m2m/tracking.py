@@ -10,12 +10,9 @@ M2M_PIPELINE_RUN (name of the pipeline run, whose parent run is found or made), 
 run does not wait at its end, because its machine outlives it).
 """
 
-import functools
-import importlib.metadata
 import importlib.util
 import json
 import os
-import platform
 import re
 import subprocess
 import sys
@@ -29,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 from m2m import __version__
 from m2m import spool as spools
 from m2m.errors import InfrastructureError, InputError
+from m2m.provenance import environment, git_revision
 from m2m.spool import Spool
 from m2m.store import WORK
 
@@ -330,28 +328,6 @@ def tracking_uri(spool: Path, uri: str | None = None) -> str:
 def artifact_root(uri: str) -> str | None:
     """Where a database's artifacts lie: beside it; a server knows where its own lie."""
     return (Path(uri.partition(":///")[2]).parent / "mlartifacts").as_uri() if uri.startswith("sqlite:") else None
-
-
-def environment() -> str:
-    """The interpreter, the system and the packages, one a line."""
-    packages = {f"{d.metadata['Name']}=={d.version}" for d in importlib.metadata.distributions()}
-    system = f"# Python {platform.python_version()}, {platform.platform()}, {os.cpu_count()} CPUs"
-    return "\n".join([system, *sorted(packages, key=str.lower)]) + "\n"
-
-
-@functools.cache
-def git_revision() -> str:
-    """The revision of this code, `-dirty` if changed since; M2M_REVISION in an image; empty if unknown."""
-    here = Path(__file__).resolve().parent
-    if given := os.environ.get("M2M_REVISION", ""):
-        return given
-    try:
-        # The package may lie in a virtual environment inside somebody else's repository.
-        subprocess.run(["git", "ls-files", "--error-unmatch", __file__], cwd=here, check=True, capture_output=True)
-        command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-        return subprocess.run(command, cwd=here, check=True, capture_output=True, text=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

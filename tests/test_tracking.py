@@ -12,7 +12,7 @@ import mlflow.data
 import pytest
 from mlflow import MlflowClient
 
-from m2m import comparison, mirror, spool, tracking
+from m2m import comparison, mirror, provenance, spool, tracking
 from m2m.errors import InfrastructureError, InputError
 from m2m.sender import deliver, replay
 from m2m.store import open_store
@@ -93,12 +93,12 @@ def test_a_run_arrives_whole_in_sqlite(tmp_path, uri):
 
 
 def test_the_code_revision_is_the_repositorys(monkeypatch):
-    tracking.git_revision.cache_clear()
+    provenance.git_revision.cache_clear()
     monkeypatch.setenv("M2M_REVISION", "of an image")
-    assert tracking.git_revision() == "of an image"
-    tracking.git_revision.cache_clear()
+    assert provenance.git_revision() == "of an image"
+    provenance.git_revision.cache_clear()
     monkeypatch.delenv("M2M_REVISION")
-    revision = tracking.git_revision()
+    revision = provenance.git_revision()
     assert revision == "" or len(revision.removesuffix("-dirty")) == 40
 
 

@@ -43,6 +43,7 @@ def wait_until(condition, seconds: float = 60.0) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_a_tracker_that_is_not_there_costs_nothing_and_the_next_run_tells_it(tmp_path, port, capsys):
     folder = tmp_path / "s"
     with open_run("pretrain", "x", F, spool=folder, uri=f"http://127.0.0.1:{port}") as run:
@@ -59,6 +60,7 @@ def test_a_tracker_that_is_not_there_costs_nothing_and_the_next_run_tells_it(tmp
     assert not spool.pending(folder)
 
 
+@pytest.mark.slow
 def test_a_tracker_that_hangs_is_given_up_when_the_run_has_ended(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(tracking, "HTTP", {**tracking.HTTP, "MLFLOW_HTTP_REQUEST_TIMEOUT": "1"})
     with socket.socket() as silent:
@@ -95,7 +97,8 @@ def server(uri: str, port: int, log: Path) -> subprocess.Popen:
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--port", str(port)]
     command += ["--workers", "1", "--artifacts-destination", str(log.parent / "artifacts")]
     with log.open("ab") as out:
-        return subprocess.Popen(command, stdout=out, stderr=out, start_new_session=True)
+        quick = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        return subprocess.Popen(command, stdout=out, stderr=out, start_new_session=True, env=quick)
 
 
 def answers(port: int) -> bool:
@@ -129,6 +132,7 @@ def test_a_server_killed_in_mid_run_gets_every_step_once_after_it_is_back(tmp_pa
     try:
         wait_until(lambda: answers(port), 120)
         assert replay(folder, Tracker(address)).arrived == 1
+        assert not spool.pending(folder)
     finally:
         os.killpg(second.pid, signal.SIGKILL)
         second.wait()
