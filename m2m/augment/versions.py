@@ -6,7 +6,7 @@ for new ones. The chain in memory is all of them.
 
 from m2m import __version__
 
-DETECT = f"{__version__}+detect.2"
+DETECT = f"{__version__}+detect.3"
 INPAINT = f"{__version__}+inpaint.3"
 RECOVER = f"{__version__}+recover.3"
 COMPOSE = f"{__version__}+compose.2"

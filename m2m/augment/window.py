@@ -13,7 +13,8 @@ class WindowParams:
     """How long windows are.
 
     Attributes:
-        core: Frames a window delivers at most, at 432x240; fewer where frames are larger.
+        core: Frames a window delivers, at 432x240; fewer where frames are larger. The first of a shot delivers
+            `context` more, since it has none before it; the last has what is left.
         context: Frames before and after that it sees as well, inside the shot.
         pixels: Pixels the core may hold in all.
     """
@@ -27,7 +28,7 @@ class WindowParams:
             raise ValueError(f"1 <= context and 2 * context <= core must hold, not {self.context} and {self.core}")
 
     def core_for(self, height: int, width: int) -> int:
-        """Frames a window delivers at most at this size."""
+        """Frames a window delivers at this size."""
         return max(2 * self.context, min(self.core, self.pixels // (height * width)))
 
 
@@ -85,11 +86,12 @@ def windows(frames: Iterable[np.ndarray], cuts: CutDetector, params: WindowParam
             buffer = _room(core, params.context, frame)
         buffer[filled] = frame
         filled += 1
-        # A core must be sure to follow, or the tail joins this window: none has a core shorter than its context.
-        if filled == start + core + 2 * params.context:
-            stop = start + core
+        # All windows but the last see as many frames and take as much memory. A core must be sure to follow, or the
+        # tail joins this window: none has a core shorter than its context.
+        if filled == core + 3 * params.context:
+            stop = core + params.context
             yield Window(buffer[: stop + params.context], first, start, stop, shot, overlap)
-            first += core
+            first += stop - start
             # A new array for every window: whoever holds a window keeps its frames, and it alone.
             rest, buffer = buffer[stop - params.context : filled], _room(core, params.context, frame)
             filled = len(rest)

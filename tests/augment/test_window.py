@@ -54,6 +54,7 @@ def test_a_window_sees_context_on_both_sides_inside_a_shot():
     params = WindowParams(core=20, context=5)
     found = list(windows(numbered(100), Cuts([]), params))
     assert len(found) > 2
+    assert all(len(window.frames) == 30 for window in found[:-1]), "each takes as much memory"
     for window in found[1:-1]:
         assert window.start == 5
         assert len(window.frames) - window.stop == 5
