@@ -24,6 +24,9 @@ class ZBufferRenderer:
     def __init__(self, supersample: int, colour: tuple[int, int, int]) -> None:
         self.supersample = supersample
         self.colour = np.array(colour, np.float64)
+        # One triangle compiles or loads the loops now, and not in the middle of the first clip.
+        triangle = np.array([[0, 0, 1], [0.1, 0, 1], [0, 0.1, 1]], np.float32)
+        self.render([triangle], np.array([[0, 1, 2]], np.int32), Camera.default(8, 8))
 
     def render(self, meshes: list[np.ndarray], faces: np.ndarray, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
         """Draws all bodies of a frame; see `Renderer.render`.
