@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 DEVICES = ("auto", "cpu", "cuda")
 CACHES = ("none", "memory")
 MASKS = ("tube", "random")
+PIXELS = ("rgb", "residual")
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class ModelParams:
         tubelet: Frames a token.
         patch: Side of a token in pixels.
         size: Rows and columns of a sample in pixels.
+        pixels: What the model is given: `rgb`, the pixels; or `residual`, what each differs by from its mean over the
+            sample's frames, over the sample's deviation: where the camera is still, only what moves.
     """
 
     depth: int = 12
@@ -38,6 +41,7 @@ class ModelParams:
     tubelet: int = 2
     patch: int = 16
     size: tuple[int, int] = (224, 224)
+    pixels: str = "rgb"
 
     def __post_init__(self) -> None:
         for name in ("depth", "width", "heads", "decoder_depth", "decoder_width", "decoder_heads", "tubelet", "patch"):
@@ -47,6 +51,7 @@ class ModelParams:
                 raise ValueError(f"{width} must be a multiple of 2 x {heads}, not {getattr(self, width)}")
         if self.frames < 1 or self.frames % self.tubelet:
             raise ValueError(f"frames must be a multiple of tubelet ({self.tubelet}), not {self.frames}")
+        _one_of(self, "pixels", PIXELS)
         if any(side < 1 or side % self.patch for side in self.size):
             raise ValueError(f"size must be multiples of patch ({self.patch}), not {self.size[0]}x{self.size[1]}")
 

@@ -15,6 +15,8 @@ from m2m.train.params import ModelParams
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # the paper's Table 5
 EPS = 1e-6
+LEAST = 0.01
+"""Deviation, in [0, 1], below which a still clip's noise is not blown up to full size."""
 
 
 LayerNorm = partial(nn.LayerNorm, eps=EPS)
@@ -31,13 +33,16 @@ def patches(clips: Tensor, model: ModelParams) -> Tensor:
     """Cuts clips into tubelets.
 
     Args:
-        clips: (B, 3, T, H, W).
+        clips: (B, 3, T, H, W) in [0, 1].
         model: The size of the model.
 
     Returns:
-        (B, tokens, pixels, 3), tokens and pixels by time, row, column; `pixels` = tubelet x patch x patch.
+        (B, tokens, pixels, 3) of what `model.pixels` says, by time, row, column; `pixels` = tubelet x patch x patch.
     """
     batch, (t, h, w), side = len(clips), model.grid, model.patch
+    if model.pixels == "residual":
+        clips = clips - clips.mean(2, keepdim=True)
+        clips = clips / (clips.square().mean((1, 2, 3, 4), keepdim=True).sqrt() + LEAST)
     cut = clips.reshape(batch, 3, t, model.tubelet, h, side, w, side)
     return cut.permute(0, 2, 4, 6, 3, 5, 7, 1).reshape(batch, t * h * w, -1, 3)
 
@@ -46,7 +51,7 @@ def target(pixels: Tensor, normalise: bool) -> Tensor:
     """What the decoder has to predict.
 
     Args:
-        pixels: (B, n, pixels, 3) in [0, 1].
+        pixels: (B, n, pixels, 3).
         normalise: Subtract each patch's mean and divide by its standard deviation, channel by channel.
 
     Returns:
@@ -83,14 +88,15 @@ class Encoder(nn.Module):
         self.embed = nn.Linear(3 * model.tubelet * model.patch**2, model.width)
         self.blocks = _blocks(model.depth, model.width, model.heads, drop_path)
         self.register_buffer("positions", positions(n, model.width), persistent=False)
-        self.register_buffer("mean", torch.tensor(MEAN), persistent=False)
-        self.register_buffer("std", torch.tensor(STD), persistent=False)
+        rgb = model.pixels == "rgb"  # a residual is about 0 and 1 already
+        self.register_buffer("mean", torch.tensor(MEAN if rgb else (0.0,) * 3), persistent=False)
+        self.register_buffer("std", torch.tensor(STD if rgb else (1.0,) * 3), persistent=False)
 
     def forward(self, pixels: Tensor, visible: Tensor | None = None) -> Tensor:
         """Features of tokens.
 
         Args:
-            pixels: (B, tokens, pixels, 3) in [0, 1], as `patches` gives.
+            pixels: (B, tokens, pixels, 3), as `patches` gives.
             visible: (B, k) indices of the tokens to look at; None: all.
 
         Returns:

@@ -1,6 +1,7 @@
 """VideoMAE's shapes and sizes, its target against an independent computation, and what it can and cannot see."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -58,6 +59,20 @@ def test_targets_are_normalised_patch_by_patch_and_channel_by_channel():
 
 def test_a_flat_patch_has_a_finite_target():
     assert target(torch.full((1, 1, 512, 3), 0.5), normalise=True).abs().max() == 0
+
+
+def test_a_residual_is_what_moves_at_full_size():
+    model = replace(MODEL, pixels="residual")
+    video = clips(1).numpy()
+    video[:] = video[:, :, :1]  # nothing moves
+    still = patches(torch.from_numpy(video), model)
+    assert still.abs().max() < 1e-3
+    video[0, :, 1, :16, :16] += 0.5
+    moving = patches(torch.from_numpy(video), model)[0]
+    assert moving[0].abs().max() > 1 and moving[1:6].abs().max() < 1e-3
+    assert moving.reshape(2, 6, 2, 256, 3).sum((0, 2)).abs().max() < 1e-3  # over a sample's frames
+    fainter = patches(torch.from_numpy(video * 0.7 + 0.2), model)[0]
+    torch.testing.assert_close(fainter, moving, rtol=0.1, atol=1e-3)
 
 
 def test_positions_follow_the_published_formula():
