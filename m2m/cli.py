@@ -58,7 +58,9 @@ def _add_data(add: Callable[..., argparse.ArgumentParser]) -> None:
     studio.add_argument("--clips", type=int, default=2, help="clips an action (default: 2)")
     studio.add_argument("--seconds", type=float, default=3.0, help="length of a clip (default: 3)")
     studio.add_argument("--fps", type=int, default=24, help="frames a second (default: 24)")
+    studio.add_argument("--plain", action="store_true", help="one person, large, still camera: easy to learn from")
     studio.add_argument("--seed", type=int, default=0, help="same seed, same clips (default: 0)")
+    _workers(studio)
 
     ingest = add("ingest", _ingest, "make a data set of a source of videos", params=True)
     ingest.add_argument("source", metavar="SOURCE", help="a folder, a manifest, or s3://bucket/prefix")
@@ -178,7 +180,8 @@ def _load(name: str, args: argparse.Namespace, overrides: dict[str, Any] | None 
 def _studio(args: argparse.Namespace) -> int:
     from m2m.studio import draw_dataset
 
-    drawn = draw_dataset(args.output, args.classes, args.clips, args.seed, fps=args.fps, seconds=args.seconds)
+    size = {"classes": args.classes, "clips_per_class": args.clips, "fps": args.fps, "seconds": args.seconds}
+    drawn = draw_dataset(args.output, **size, seed=args.seed, plain=args.plain, workers=args.workers)
     _say(f"{len(drawn)} clips drawn in {args.output}")
     return int(Exit.DONE)
 

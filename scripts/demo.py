@@ -39,8 +39,8 @@ def main() -> None:
     if not videos.is_dir():
         part = ROOT / ".part"
         shutil.rmtree(part, ignore_errors=True)
-        size = ("--classes", str(CLASSES), "--clips", str(CLIPS), "--seconds", "2", "--fps", "8")
-        run("m2m", "studio", str(part), *size)
+        size = ("--classes", str(CLASSES), "--clips", str(CLIPS), "--seconds", "2", "--fps", "8", "--plain")
+        run("m2m", "studio", str(part), *size, "--workers", "2")
         part.rename(videos)
     sets = {}
     for variant in ("m2m", "no_human"):

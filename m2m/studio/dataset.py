@@ -1,6 +1,9 @@
 """A small labelled data set of drawn clips, with the truth in a hidden folder beside them."""
 
-from dataclasses import dataclass
+import itertools
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,6 +15,9 @@ from m2m.errors import InputError
 from m2m.studio.actions import ACTIONS
 from m2m.studio.clip import ClipSpec, StudioClip, draw_clip
 from m2m.video import Writer
+
+PLAIN_HEIGHT, PLAIN_HEADING = (0.58, 0.75), 30.0
+"""Height as a share of the picture's, and degrees off the camera, of the people of plain clips."""
 
 TRUTH = ".truth"
 """Hidden folder of the truth: M2M reads only videos that are not hidden."""
@@ -30,6 +36,8 @@ class StudioParams:
         seconds: Length of a clip.
         pairs: Share of clips in which two persons do the action.
         entering: Share of walks that come into the picture and leave it.
+        plain: One person, large, within 30 degrees of facing a camera that stands still, nothing else moving: what a
+            small model can learn from a hundred clips.
     """
 
     classes: int = 6
@@ -40,6 +48,7 @@ class StudioParams:
     seconds: float = 3.0
     pairs: float = 0.15
     entering: float = 0.3
+    plain: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.classes <= len(ACTIONS):
@@ -66,6 +75,16 @@ def specs(params: StudioParams) -> dict[str, ClipSpec]:
                 persons=2 if rng.uniform() < params.pairs else 1,
                 enter=bool(rng.uniform() < params.entering) and label == "walk",
             )
+            if params.plain:
+                out[f"{label}_{index:03d}"] = replace(
+                    out[f"{label}_{index:03d}"],
+                    persons=1,
+                    enter=False,
+                    camera="still",
+                    clutter=False,
+                    height=float(rng.uniform(*PLAIN_HEIGHT)) * params.size[1],
+                    heading=float(rng.uniform(-PLAIN_HEADING, PLAIN_HEADING)),
+                )
     return out
 
 
@@ -77,6 +96,8 @@ def draw_dataset(
     size: tuple[int, int] = (432, 240),
     fps: int = 24,
     seconds: float = 3.0,
+    plain: bool = False,
+    workers: int = 1,
 ) -> list[Path]:
     """Draws a data set: `out/<class>/<name>.mp4`, and the truth as `write_truth` describes it under `out/.truth`.
 
@@ -88,6 +109,8 @@ def draw_dataset(
         size: Width and height in pixels, even, at least 64.
         fps: Frames a second.
         seconds: Length of a clip.
+        plain: Clips that are easy to learn from, see `StudioParams`.
+        workers: Processes; their number changes no byte.
 
     Returns:
         The videos, in order of class and number.
@@ -96,20 +119,28 @@ def draw_dataset(
         InputError: The folder is not empty, or a parameter is out of range.
     """
     try:
-        params = StudioParams(classes, clips_per_class, seed, size, fps, seconds)
+        params = StudioParams(classes, clips_per_class, seed, size, fps, seconds, plain=plain)
     except ValueError as error:
         raise InputError(f"studio: {error}") from error
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} is not an empty folder", "name a new one, or remove it")
-    videos = []
-    for name, spec in specs(params).items():
-        clip = draw_clip(spec)
-        write_truth(clip, out / TRUTH / spec.label, name)
-        videos.append(out / spec.label / f"{name}.mp4")
-        with Writer(videos[-1], spec.size, spec.fps) as writer:
-            for frame in clip.frames:
-                writer.write(frame)
-    return videos
+    drawn = specs(params)
+    if workers == 1:
+        return [_draw(out, name, spec) for name, spec in drawn.items()]
+    # A fresh interpreter each: a fork would copy the locks of libraries that have threads.
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        return list(pool.map(_draw, itertools.repeat(out), drawn, drawn.values()))
+
+
+def _draw(out: Path, name: str, spec: ClipSpec) -> Path:
+    """Draws a clip and its truth; returns the video."""
+    clip = draw_clip(spec)
+    write_truth(clip, out / TRUTH / spec.label, name)
+    path = out / spec.label / f"{name}.mp4"
+    with Writer(path, spec.size, spec.fps) as writer:
+        for frame in clip.frames:
+            writer.write(frame)
+    return path
 
 
 def write_truth(clip: StudioClip, folder: Path, name: str) -> None:

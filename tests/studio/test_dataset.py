@@ -80,3 +80,18 @@ def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not an empty folder"):
         draw_dataset(tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_plain_clips_show_one_large_person_before_a_still_camera():
+    made = specs(StudioParams(classes=3, clips=4, plain=True)).values()
+    assert {(s.persons, s.camera, s.clutter, s.enter) for s in made} == {(1, "still", False, False)}
+    assert all(0.58 * 240 <= s.height <= 0.75 * 240 and abs(s.heading) <= 30 for s in made)
+
+
+def test_the_number_of_workers_changes_no_byte(tmp_path):
+    for workers in (1, 2):
+        draw_dataset(tmp_path / str(workers), 2, 1, size=(96, 64), seconds=0.2, workers=workers)
+    files = [
+        {p.relative_to(r): p.read_bytes() for p in r.rglob("*") if p.is_file()} for r in sorted(tmp_path.iterdir())
+    ]
+    assert files[0] == files[1]
