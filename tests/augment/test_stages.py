@@ -11,6 +11,7 @@ import pytest
 from m2m import video, work, workers
 from m2m.augment import build
 from m2m.augment.chain import Chain, Models
+from m2m.augment.intermediates import read_people
 from m2m.augment.stages import (
     StageSummary,
     augment_shard,
@@ -71,7 +72,7 @@ def toy_clips():
     other = clip(14, 5)
     other[:, gone] = clip(1)[0][red(clip(1)[0])]
     return {
-        "two_windows": walking(50),
+        "two_windows": walking(70),
         "two_shots": np.concatenate([walking(20), other]),
         "nobody": empty,
         "stubborn": corner(clip(16), STUBBORN),
@@ -229,8 +230,8 @@ def test_stages_and_chain_give_the_same_bytes_and_verdicts(toys, done, tmp_path,
     if not over:
         assert (reasons["nobody"], reasons["stubborn"], reasons["wall"]) == ("nobody", "verifier", "no_background")
         assert one["two_shots"].result["summary"]["shots"] == 2
-        assert one["two_windows"].result["summary"]["frames_with_bodies"] == 50
-        assert whole == StageSummary("compose", 0, 3, 5, 50 + 34 + 14)
+        assert one["two_windows"].result["summary"]["frames_with_bodies"] == 70
+        assert whole == StageSummary("compose", 0, 3, 5, 70 + 34 + 14)
     if "verify" in over:
         assert one["stubborn"].result["summary"]["frames_blacked_out"] == 16
         assert not any(r.reason in ("verifier", "nobody", "no_background") for r in one.values())
@@ -334,6 +335,9 @@ def test_people_of_another_decoding_are_refused(toys, done, tmp_path):
     params = toy_params()
     staged = Staged(toys[0], tmp_path, params, done)
     staged.run("detect")
+    found = next(r for r in read_results(tmp_path / "detect", "detect").records if r.name == "two_windows")
+    fetch_outputs(found, open_store(tmp_path / "work"), tmp_path)
+    assert len(list(read_people(tmp_path / "people" / "two_windows.jsonl.gz"))) == 2
     staged.params = replace(params, window=replace(params.window, core=40))  # as if other frames had come out
     staged.run("inpaint", "detect")
     records = {r.name: r for r in read_results(tmp_path / "inpaint", "inpaint").records}
@@ -342,7 +346,8 @@ def test_people_of_another_decoding_are_refused(toys, done, tmp_path):
 
 def test_the_real_models_give_the_same_bytes_in_stages(tmp_path, monkeypatch, here):
     drawn = draw_clip(ClipSpec("wave", seed=3, seconds=16 / 24, height=150, camera="still"))
-    write_video(tmp_path / "set" / "videos" / "wave.mkv", np.stack(drawn.frames))
+    cropped = np.ascontiguousarray(np.stack(drawn.frames)[:, :, 56:376])  # 4:3, so that it is stretched to 432x240
+    write_video(tmp_path / "set" / "videos" / "wave.mkv", cropped)
     path = tmp_path / "set" / "videos" / "wave.mkv"
     manifest = pack(
         tmp_path / "set", tmp_path / "store", [Clip("wave", f"videos/{path.name}", "w", "", file_sha256(path))]
@@ -354,4 +359,5 @@ def test_the_real_models_give_the_same_bytes_in_stages(tmp_path, monkeypatch, he
     assert all(made == StageSummary(stage, 0, 1, 0, 16) for stage, (made, _) in staged.all().items())
     augment_shard(manifest, 0, tmp_path / "augment", params)
     one, other = judged(tmp_path / "compose"), judged(tmp_path / "augment")
+    assert one["wave"].result["stretch"] == 1.35
     assert one == other and one["wave"].result["summary"]["frames_with_bodies"] == 16
