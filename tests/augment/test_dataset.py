@@ -38,7 +38,9 @@ def videos(tmp_path_factory, drawn):
 @pytest.fixture(scope="module")
 def run(videos, tmp_path_factory):
     out = tmp_path_factory.mktemp("run") / "out"
-    return out, augment(videos, out, params.load("augment", overrides={"keep": ["people", "plates", "bodies"]}), workers=1)
+    return out, augment(
+        videos, out, params.load("augment", overrides={"keep": ["people", "plates", "bodies"]}), workers=1
+    )
 
 
 def dataset(out: Path) -> dict[str, bytes]:
