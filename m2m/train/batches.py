@@ -5,6 +5,7 @@ number of processes and loader workers, and a training that goes on after a loss
 """
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -150,6 +151,12 @@ class Views(Dataset):
     def __init__(self, data: LabelledSet, model: ModelParams, params: InputParams, views: tuple[int, int]) -> None:
         self.data, self.model, self.params, self.views = data, model, params, views
         self._frames = _Frames(data, data.val, model, params)
+
+    def reduced(self, views: tuple[int, int]) -> "Views":
+        """The same clips with other views; nothing is decoded anew."""
+        other = copy(self)
+        other.views = views
+        return other
 
     def __len__(self) -> int:
         return len(self.data.val)

@@ -13,7 +13,6 @@ import numpy as np
 
 from m2m.clips import Clip, data_hash, read_card, read_manifest
 from m2m.errors import InputError
-from m2m.fingerprints import fingerprint
 
 TRAIN = frozenset({"train", "training"})
 VAL = frozenset({"val", "valid", "validation"})
@@ -31,8 +30,7 @@ class LabelledSet:
         classes: Labels in order; a label's place is its number. Empty if the clips have none.
         train: Clips to train on, by id.
         val: Clips to test on, by id; perhaps none.
-        hash: Hash of its rows' bytes, labels and splits.
-        data_hash: The data set's own hash.
+        hash: `data_hash` of its rows.
     """
 
     folder: Path
@@ -42,7 +40,6 @@ class LabelledSet:
     train: tuple[Clip, ...]
     val: tuple[Clip, ...]
     hash: str
-    data_hash: str
 
     def number(self, clip: Clip) -> int:
         """The number of a clip's class; -1 if it has none."""
@@ -80,8 +77,7 @@ def open_set(folder: Path) -> LabelledSet:
         classes=tuple(sorted({c.label for c in rows if c.label})),
         train=tuple(train),
         val=tuple(c for c in clips if c.split.lower() in held_out),
-        hash=fingerprint(sorted([c.clip_id, c.sha256, c.label, c.split] for c in clips)),
-        data_hash=data_hash(rows),
+        hash=data_hash(rows),
     )
 
 

@@ -68,6 +68,7 @@ def evaluate(
         if protocol == "lp":
             classifier.encoder.requires_grad_(False)
         batch = params.micro_batch or how.batch
+        views = Views(data, model, how.input, params.views)
         training = Training(
             model=classifier,
             size=model,
@@ -89,11 +90,10 @@ def evaluate(
             shelf=stage.shelf(store, out),
             processes=group,
             tracker=tracker,
-            validate=validation(Views(data, model, how.input, (1, 1)), batch, group) if params.validate_every else None,
+            validate=validation(views.reduced((1, 1)), batch, group),
             validate_every=params.validate_every,
         )
         history = training.run()
-        views = Views(data, model, how.input, params.views)
         odds, labels = score_clips(classifier, views, max(1, batch // (params.views[0] * params.views[1])), group)
         results = summary(odds, labels, data.classes)
         if tracker is not None and group.first:

@@ -92,7 +92,7 @@ class Stage:
             "code_version": CODE_VERSION,
             "dataset": self.data.name,
             "variant": self.data.variant,
-            "data_hash": self.data.data_hash,
+            "data_hash": self.data.hash,
             "data_code_version": card.code_version,
             "parent": self.parent.sha256 if self.parent else "",
             "parent_stage": self.parent.stage if self.parent else "",

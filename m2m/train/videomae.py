@@ -88,9 +88,8 @@ class Encoder(nn.Module):
         self.embed = nn.Linear(3 * model.tubelet * model.patch**2, model.width)
         self.blocks = _blocks(model.depth, model.width, model.heads, drop_path)
         self.register_buffer("positions", positions(n, model.width), persistent=False)
-        rgb = model.pixels == "rgb"  # a residual is about 0 and 1 already
-        self.register_buffer("mean", torch.tensor(MEAN if rgb else (0.0,) * 3), persistent=False)
-        self.register_buffer("std", torch.tensor(STD if rgb else (1.0,) * 3), persistent=False)
+        self.register_buffer("mean", torch.tensor(MEAN), persistent=False)
+        self.register_buffer("std", torch.tensor(STD), persistent=False)
 
     def forward(self, pixels: Tensor, visible: Tensor | None = None) -> Tensor:
         """Features of tokens.
@@ -105,7 +104,9 @@ class Encoder(nn.Module):
         place = self.positions.expand(len(pixels), -1, -1)
         if visible is not None:
             pixels, place = gather(pixels, visible), gather(place, visible)
-        x = self.embed(((pixels - self.mean) / self.std).flatten(2)) + place
+        if self.model.pixels == "rgb":  # a residual is about 0 and 1 already
+            pixels = (pixels - self.mean) / self.std
+        x = self.embed(pixels.flatten(2)) + place
         for block in self.blocks:
             x = block(x)
         return x

@@ -42,7 +42,7 @@ def samples(toys, **changes):
 
 
 def same(a, b) -> bool:
-    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+    return a.keys() == b.keys() and all(np.array_equal(a[k], b[k]) for k in a)
 
 
 def test_a_batch_depends_on_seed_epoch_and_clips_alone(toys):
@@ -86,6 +86,8 @@ def test_views_differ_and_are_those_of_their_clip(toys):
     assert batch["index"].tolist() == [0, 0, 3, 3] and batch["label"].tolist() == [0, 0, 1, 1]
     assert not torch.equal(batch["clip"][0], batch["clip"][1])
     assert same(next(load(data, [[0, 3]], 0, False)), batch)
+    assert same(data.reduced((1, 1))[1][0], Views(open_set(toys), MODEL, INPUT, (1, 1))[1][0])
+    assert len(data[1]) == 2
 
 
 def test_a_clip_too_short_for_two_windows_is_seen_once(toys):
