@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 ROOT = Path("demo")
-CLASSES, CLIPS = 7, 18
+CLASSES, CLIPS = 7, 15
 SEEDS = "0,1,2"
 BIN = Path(sys.executable).parent
 

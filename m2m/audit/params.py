@@ -73,16 +73,21 @@ class GateParams:
     Attributes:
         faults: Reasons of quarantine that stop the run, however few they are.
         max_quarantined: Share of clips that may be quarantined for whatever reason.
+        max_failed: Share of the audited clips that may have failed, if `merge` left them out; a released clip that failed
+            always stops the run.
         required: Checks that must have been done of every clip: what nobody looked at is not taken for good.
     """
 
     faults: tuple[str, ...] = FAULTS
     max_quarantined: float = 0.5
+    max_failed: float = 0.0
     required: tuple[str, ...] = REQUIRED
 
     def __post_init__(self) -> None:
         if not 0 <= self.max_quarantined <= 1:
             raise ValueError(f"max_quarantined is 0 to 1, not {self.max_quarantined}")
+        if not 0 <= self.max_failed <= 1:
+            raise ValueError(f"max_failed is 0 to 1, not {self.max_failed}")
         if not all(self.faults):
             raise ValueError("faults are words such as unreadable, not empty")
         if not all(self.required):

@@ -75,6 +75,15 @@ def test_a_failed_audit_stops_whether_the_clip_was_held_or_not(merged):
     assert "held0 (copies: 2 frame(s) show)" in refused(held)
 
 
+def test_a_few_that_failed_and_were_left_out_may_pass_and_a_released_one_never(merged):
+    failed = Row("held0", "0" * 64, {**DONE, "faces": Check(False, {"why": "a face"})})
+    folder = merged(ok=9, held=("audit",), change={"held0": failed})
+    assert gate(folder, GateParams(max_failed=0.1)).released == 9
+    assert "held0 (faces: a face)" in refused(folder, GateParams(max_failed=0.09))
+    own = {"clip1": lambda row: replace(row, checks={**DONE, "faces": Check(False, {"why": "a face"})})}
+    assert "clip1 (faces: a face)" in refused(merged(ok=9, change=own), GateParams(max_failed=1.0))
+
+
 def test_what_was_not_audited_or_is_another_file_stops(merged):
     assert "clip2 (it was not audited)" in refused(merged(change={"clip2": None}))
     assert "clip2 (another file was audited)" in refused(
