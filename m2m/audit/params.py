@@ -73,8 +73,8 @@ class GateParams:
     Attributes:
         faults: Reasons of quarantine that stop the run, however few they are.
         max_quarantined: Share of clips that may be quarantined for whatever reason.
-        max_failed: Share of the audited clips that may have failed, if `merge` left them out; a released clip that failed
-            always stops the run.
+        max_failed: Share of the audited clips that may have failed, if `merge` left them out; a released clip that
+            failed always stops the run.
         required: Checks that must have been done of every clip: what nobody looked at is not taken for good.
     """
 
