@@ -101,8 +101,8 @@ class Training:
         """
         recipe, first = self.recipe, self.processes.first
         self.model.to(self.processes.device)
-        r = recipe
-        optimiser = make_optimiser(self.model, self.size.depth, r.betas, r.weight_decay, r.layer_decay)
+        decays = recipe.weight_decay, recipe.layer_decay
+        optimiser = make_optimiser(self.model, self.size.depth, recipe.betas, *decays)
         history = self._resume(optimiser)
         self.resumed = len(history)
         if first and history:
