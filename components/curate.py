@@ -24,6 +24,7 @@ def curate(dataset: Input[Dataset], params: dict, curated: Output[Dataset]) -> l
     from m2m.curate.dataset import curate as select
     from m2m.params import section
 
-    done = select(opened(dataset, "dataset"), Path(curated.path), section("curate", params))
+    source, out = opened(dataset, "dataset"), Path(curated.path)
+    done = select(source, out, section("curate", params), published=True)
     stamp(curated, "dataset", hash=done.hash, clips=done.clips, classes=done.classes)
     return list(done.shards)

@@ -28,6 +28,7 @@ from m2m.curate.select import FILE, Selection, read_list, select, select_listed,
 from m2m.datasets.place import keep_apart, place, video_path
 from m2m.errors import InputError
 from m2m.files import disk_errors
+from m2m.published import publish
 from m2m.store import Store, any_work_store, data_store
 
 CODE_VERSION = f"{__version__}+curate.1"
@@ -73,6 +74,7 @@ def curate(
     *,
     workers: int = 1,
     selection: Path | None = None,
+    published: bool = False,
     store: Store | None = None,
     cache: Store | None = None,
 ) -> Curated:
@@ -87,6 +89,7 @@ def curate(
         params: How many classes, by which method.
         workers: Threads that decode.
         selection: Another file for the selection, if any.
+        published: Publish the subset of a manifest folder in the data store, where trainings find it under its hash.
         store: The data store of a manifest folder's shards, by default the one that M2M_STORE names.
         cache: The work store, by default the one that M2M_WORK names if it is set: clips that an earlier run has
             described are not decoded again.
@@ -120,6 +123,8 @@ def curate(
         made = _card(card, chosen, found)
         write_card(made, building)
         write_manifest(chosen, building / MANIFEST)
+    if published:
+        publish(out, store or data_store())
     return Curated(
         output=out,
         hash=made.hash,

@@ -71,6 +71,7 @@ def test_only_what_changed_is_done_again_and_a_broken_clip_fails_at_the_gate(dra
     assert code == 0, text
     assert records(root) == first
     before = output["dataset"]
+    assert {c.label for c in _published(output["originals"], root, monkeypatch)} == {p.parent.name for p in drawn}
 
     # One clip more, in a class that is there: what it needs is done, and nothing else.
     added = drawn[3]
