@@ -71,6 +71,9 @@ def repository(tmp_path, monkeypatch):
     values["curate"]["classes"] = 2
     values["register"]["shards"] = 2
     (folder / "params.yaml").write_text(yaml.safe_dump(values))
+    profile = yaml.safe_load((folder / "profiles" / "laptop.yaml").read_text())
+    profile["curate"]["classes"] = 2  # a profile is laid over params.yaml
+    (folder / "profiles" / "laptop.yaml").write_text(yaml.safe_dump(profile))
     draw_dataset(folder / "data" / "raw", 2, 1, 0, fps=8, seconds=1.5)
     assert not run("git", "init", "-q", cwd=folder).returncode
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
