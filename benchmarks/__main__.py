@@ -3,7 +3,7 @@
 import runpy
 import sys
 
-ALL = ("speed", "render", "studio", "masks", "coverage", "plates", "bodies")
+ALL = ("speed", "render", "studio", "masks", "coverage", "plates", "bodies", "train")
 """In order of time; `kill` and `memory` take longer and are run by name."""
 
 
