@@ -1,9 +1,10 @@
 """Which frames' landmarks show a pose at all: they must move as a body can, and the body must fill the person's mask.
 
 A pose model that is lost does not say so (its score stays near 1), but it trembles: from frame to frame the whole body
-jumps by a few percent of its size, where people who run, dance or juggle are smooth. And what it dreams up leaves much
-of the silhouette bare, which another head of the model draws. Poses that are rare, and most false ones are, with the
-hips beside or above the shoulders, have to be calmer to be believed.
+jumps by a few percent of its size, where people who run, dance or juggle are smooth. What it dreams up leaves much of
+the silhouette bare, which another head of the model draws. And of a face that fills the picture its landmarks in the
+picture and in the world, two more of its heads, show different bodies. Poses that are rare, and most false ones are,
+with the hips beside or above the shoulders, have to be calmer to be believed.
 """
 
 from collections.abc import Iterable
@@ -15,6 +16,7 @@ from scipy.ndimage import median_filter
 
 from m2m.augment.recover import skeleton as sk
 from m2m.augment.recover.kinematics import smoothstep
+from m2m.augment.recover.readings import mismatch
 
 UNREST = 0.05
 """Most that a believed body trembles, as a share of its size. Measured over a second at 24 to 30 frames/s: people whom
@@ -26,8 +28,11 @@ STANDING = (0.0, 0.2)
 SHARE = (0.5, 0.85)
 """Share of the mask under the body from which it is not bare."""
 FULL = (0.87, 0.97)
+UNLIKE = 0.17
+"""Most that the landmarks in the picture may differ from those in the world over a second, as a share (rms). Measured:
+.05 to .16, of a face close-up .19 to .32."""
 HALF = 7
-"""Frames before and after whose trembling counts."""
+"""Frames before and after that count."""
 STEP = 3
 """Frames apart that two neighbours may be."""
 ISLAND = 4
@@ -75,9 +80,14 @@ def unrest(image: np.ndarray, trust: np.ndarray, extent: np.ndarray, at: np.ndar
         if max(before, after) <= STEP and seen.sum() >= FEWEST:
             between = (points[k - 1] * after + points[k + 1] * before) / (before + after)
             own[k] = np.median(np.linalg.norm(points[k] - between, axis=-1)[seen]) / extent[k]
+    return _around(own, at)
+
+
+def _around(values: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """(n,) medians of the finite values of the frames near by; NaN where there are none."""
     out = np.full(len(at), np.nan)
     for k in range(len(at)):
-        near = own[np.abs(at - at[k]) <= HALF]
+        near = values[np.abs(at - at[k]) <= HALF]
         near = near[np.isfinite(near)]
         if len(near):
             out[k] = np.median(near)
@@ -121,12 +131,19 @@ def _cell(point: np.ndarray) -> tuple[int, int]:
 
 
 def believed(
-    image: np.ndarray, trust: np.ndarray, extent: np.ndarray, at: np.ndarray, masks: Iterable[np.ndarray], frames: int
+    image: np.ndarray,
+    world: np.ndarray,
+    trust: np.ndarray,
+    extent: np.ndarray,
+    at: np.ndarray,
+    masks: Iterable[np.ndarray],
+    frames: int,
 ) -> np.ndarray:
     """(n,) bool: frames whose landmarks show a pose.
 
     Args:
         image: (n, 33, 2) landmarks, pixels.
+        world: (n, 33, 3) landmarks, metres.
         trust: (n, 33) in [0, 1].
         extent: (n,) pixels, the person's size.
         at: (n,) increasing frame numbers.
@@ -141,6 +158,7 @@ def believed(
     trembling = unrest(image, trust, extent, at)
     # One or two frames cannot tremble: a body is believed in a short window, but not as a flash within a long one.
     calm = np.where(np.isfinite(trembling), trembling <= limit, (frames < 3) & ((trust > TRUSTED).sum(1) >= FEWEST))
+    calm &= _around(mismatch(image, world, trust), at) <= UNLIKE
     calm = median_filter(calm.astype(np.uint8), size=2 * ISLAND + 1, mode="nearest").astype(bool)
     if calm.mean() < LOST:
         edges = np.flatnonzero(np.diff(np.concatenate([[0], calm.astype(np.int8), [0]])))

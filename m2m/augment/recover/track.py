@@ -91,7 +91,7 @@ def gather(frames: np.ndarray, people: list[Person], camera: Camera) -> Seen | N
     world = np.array([m.world for m in marks], np.float64)
     trust = trusted(image, np.array([m.visibility for m in marks]), np.array([m.presence for m in marks]), camera)
     masks = (p.mask for p in people if p.landmarks is not None)  # one at a time: they are large
-    kept = believed(image, trust, extents(image, trust), at, masks, len(people))
+    kept = believed(image, world, trust, extents(image, trust), at, masks, len(people))
     at, image, world, trust = (v[kept] for v in (at, image, world, trust))
     if not kept.any():
         return None

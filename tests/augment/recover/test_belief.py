@@ -34,10 +34,12 @@ def silhouette(marks, thick=18):
     return canvas > 0
 
 
-def judge(image, masks=None, frames=None):
+def judge(image, masks=None, frames=None, world=None):
+    world = np.concatenate([image / 100, image[..., :1] * 0], -1) if world is None else world
     trust = np.ones(image.shape[:2])
     nothing = [np.zeros((240, 432), bool)] * len(image)
-    return believed(image, trust, extents(image, trust), np.arange(len(image)), masks or nothing, frames or len(image))
+    at = np.arange(len(image))
+    return believed(image, world, trust, extents(image, trust), at, masks or nothing, frames or len(image))
 
 
 def test_unrest_is_none_for_any_even_motion_and_grows_with_trembling():
@@ -125,3 +127,12 @@ def test_where_the_model_is_lost_calm_moments_count_only_if_they_last():
 
     assert not kept(LONG - 4 * ISLAND).any()
     assert kept(LONG + 16)[104 : 100 + LONG].all()
+
+
+def test_landmarks_that_are_another_body_in_the_world_than_in_the_picture_are_not_believed():
+    image = pictures(40)
+    other = pictures(40, roll=np.pi / 2)
+    world = np.concatenate([other / 100, other[..., :1] * 0], -1)
+    assert not judge(image, world=world).any()
+    world[:20, :, :2] = image[:20] / 100
+    assert judge(image, world=world).tolist() == [True] * 20 + [False] * 20
