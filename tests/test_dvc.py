@@ -66,11 +66,9 @@ def repository(tmp_path, monkeypatch):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("cache", "tmp"))
     for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
         shutil.copy(ROOT / name, folder / name)
-    values = yaml.safe_load((ROOT / "params.yaml").read_text())
-    values["ingest"]["val_share"] = 0.0
-    values["curate"]["classes"] = 2
-    values["register"]["shards"] = 2
-    (folder / "params.yaml").write_text(yaml.safe_dump(values))
+    shutil.copy(ROOT / "params.yaml", folder / "params.yaml")
+    small = {"ingest": {"val_share": 0.0}, "curate": {"classes": 2}, "gate": {"max_quarantined": 0.5}}
+    (folder / "profiles" / "laptop.yaml").write_text(yaml.safe_dump(small))
     profile = yaml.safe_load((folder / "profiles" / "laptop.yaml").read_text())
     profile["curate"]["classes"] = 2  # a profile is laid over params.yaml
     (folder / "profiles" / "laptop.yaml").write_text(yaml.safe_dump(profile))
