@@ -1,5 +1,6 @@
 """What tests of the tracker share: an MLflow database that is ready, and a look into it."""
 
+import atexit
 import functools
 import shutil
 import tempfile
@@ -11,7 +12,9 @@ from mlflow import MlflowClient
 @functools.cache
 def _ready() -> Path:
     """A database with its tables made, which takes MLflow seconds."""
-    path = Path(tempfile.mkdtemp(prefix="m2m-mlflow-")) / "mlflow.db"
+    folder = tempfile.mkdtemp(prefix="m2m-mlflow-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = Path(folder) / "mlflow.db"
     MlflowClient(f"sqlite:///{path}")
     return path
 
