@@ -12,6 +12,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run,
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
+from m2m.repository import shown
 from m2m.spool import Event
 from m2m.tracking import FINGERPRINT, KIND, artifact_root
 
@@ -205,12 +206,12 @@ def _sorted_errors() -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
-        why = " ".join(str(error).split())[:500]
+        why = shown(" ".join(str(error).split()))[:500]
         if error.error_code == MISSING:  # and not any 404: a proxy says that too
             raise Gone(why) from error
         raise (Refused if error.get_http_status_code() == 400 else Unreachable)(why) from error
     except (OSError, SQLAlchemyError) as error:
-        raise Unreachable(" ".join(str(error).split())[:500]) from error
+        raise Unreachable(shown(" ".join(str(error).split()))[:500]) from error
 
 
 def _chunks(items: Sequence[T], n: int) -> Iterator[Sequence[T]]:

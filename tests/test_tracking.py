@@ -324,6 +324,15 @@ def test_an_artifact_that_is_not_there_is_the_callers_mistake(tmp_path, offline)
         run.artifact(tmp_path / "missing.png")
 
 
+def test_a_password_in_the_address_is_not_shown(tmp_path, offline, monkeypatch):
+    for name, value in tracking.HTTP.items():
+        monkeypatch.setenv(name, value)
+    train(tmp_path / "s", range(1))
+    done = replay(tmp_path / "s", Tracker("http://user:secret@127.0.0.1:9"))
+    assert done.left == 1 and "127.0.0.1" in done.error and "secret" not in done.error
+    assert not any(b"secret" in path.read_bytes() for path in (tmp_path / "s").rglob("*") if path.is_file())
+
+
 @pytest.mark.parametrize("text", ["mlruns", "./mlruns", "file:///tmp/mlruns", "ftp://host", "sqlite"])
 def test_a_folder_of_files_is_no_tracker(tmp_path, text):
     with pytest.raises(InputError, match="is no tracker") as caught:
