@@ -19,6 +19,7 @@ from m2m.tracking import FINGERPRINT, KIND, artifact_root
 T = TypeVar("T")
 
 PARENT = "mlflow.parentRunId"
+SETTLED = "m2m.settled"
 MISSING = "RESOURCE_DOES_NOT_EXIST"
 LIMITS = {"metrics": 1000, "params": 100, "tags": 100}
 """How many of each MLflow takes in one call."""
@@ -181,19 +182,26 @@ class Tracker:
             return found, True
         tags = {**identity, PARENT: parent} if parent else identity
         made = self._client.create_run(experiment, start_time=began, tags=tags, run_name=name)
-        # MLflow cannot make a run only if there is none. So whoever made one looks again, and all keep the oldest.
+        # MLflow cannot make a run only if there is none. So whoever made one looks again, and all keep the oldest, or
+        # the one that somebody has settled on: a slow process may make an older one after the others have looked.
         time.sleep(self._settle)
         first = self._find(experiment, identity, parent)
         if first is None or first.info.run_id == made.info.run_id:
+            self._client.set_tag(made.info.run_id, SETTLED, "1")
             return made, False
         self._client.delete_run(made.info.run_id)
         return first, True
 
     def _find(self, experiment: str, identity: dict[str, str], parent: str) -> Run | None:
-        """The oldest run under a parent, else one that was never finished; without a parent, the oldest of all."""
+        """The first run under a parent, else one that was never finished; without a parent, the first of all.
+
+        First is who has settled, then who is older.
+        """
         query = " and ".join(f"tags.`{k}` = '{v}'" for k, v in identity.items())
         order = ["attributes.start_time ASC", "attributes.run_id ASC"]
-        runs = list(self._client.search_runs([experiment], query, order_by=order))
+        runs = sorted(
+            self._client.search_runs([experiment], query, order_by=order), key=lambda r: SETTLED not in r.data.tags
+        )
         if not parent:
             return runs[0] if runs else None
         under = [r for r in runs if r.data.tags.get(PARENT) == parent]

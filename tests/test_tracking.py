@@ -235,22 +235,26 @@ def test_a_finished_run_belongs_to_its_pipeline_run_and_an_interrupted_one_goes_
     assert under == [("01", "first"), ("01", "second"), ("02", "second")]
 
 
-def test_processes_that_make_the_same_run_at_once_agree_on_one(tmp_path, uri, offline):
-    trackers = [Tracker(uri, settle=1.0) for _ in range(3)]
-    opened = {
-        "kind": "pretrain",
-        "fingerprint": F,
-        "name": "x",
-        "experiment": "m2m",
-        "run_id": "",
-        "parent": "",
-        "time": 1,
-    }
+OPENED = {
+    "kind": "pretrain",
+    "fingerprint": F,
+    "name": "x",
+    "experiment": "m2m",
+    "run_id": "",
+    "parent": "",
+    "time": 1,
+    "pipeline": "p",
+    "tags": {},
+}
+
+
+def test_processes_that_make_the_same_run_at_once_agree_on_one(uri, offline):
+    trackers = [Tracker(uri, settle=2.0) for _ in range(3)]
     start, ids = threading.Barrier(3), []
 
     def work(tracker: Tracker) -> None:
         start.wait()
-        ids.append(tracker.open({**opened, "pipeline": "p", "tags": {}})[0])
+        ids.append(tracker.open(OPENED)[0])
 
     threads = [threading.Thread(target=work, args=(t,)) for t in trackers]
     for thread in threads:
@@ -259,6 +263,25 @@ def test_processes_that_make_the_same_run_at_once_agree_on_one(tmp_path, uri, of
         thread.join()
     assert len(ids) == 3 and len(set(ids)) == 1
     assert sorted(r.data.tags["m2m.kind"] for r in runs(uri)) == ["pipeline", "pretrain"]
+
+
+@pytest.mark.parametrize("late", [0, 2], ids=["older", "younger"])
+def test_a_process_that_stood_still_before_it_made_its_run_takes_what_the_others_settled_on(
+    uri, offline, monkeypatch, late
+):
+    """It looked before there was a run, and makes its own after another process has long settled on one."""
+    slow, quick = Tracker(uri, settle=0), Tracker(uri, settle=0)
+    make, settled = MlflowClient.create_run, []
+
+    def stand_still(client, *arguments, **named):
+        monkeypatch.setattr(MlflowClient, "create_run", make)
+        settled.append(quick.open({**OPENED, "pipeline": ""})[0])
+        return make(client, *arguments, **named)
+
+    monkeypatch.setattr(MlflowClient, "create_run", stand_still)
+    found = slow.open({**OPENED, "pipeline": "", "time": late})
+    assert found == (settled[0], True)
+    assert [r.info.run_id for r in runs(uri)] == settled
 
 
 def test_a_spool_survives_its_pod_in_the_work_store(tmp_path, uri, offline):

@@ -94,8 +94,9 @@ class ClipAuditor:
                 residue.outputs(first + t, outputs[t], faces, subject.colour)
             if originals is not None:
                 n = min(len(outputs), len(originals))
-                looks = {t: self._eyes.places(originals[t]) for t in self._looks(first, n)}
                 if n:
+                    ends = {0, n - 1}  # people in between are placed by the looks beside them
+                    looks = {t: self._eyes.places(originals[t]) for t in sorted(ends | {*self._looks(first, n)})}
                     windows.add(originals[:n], outputs[:n], looks)
             if plates is not None:
                 for t in self._looks(first, len(plates)):
@@ -118,10 +119,13 @@ class ClipAuditor:
         residue.plates(t, plate, self._eyes.people(plate, low), "person", "ssdlite")
 
     def _looks(self, first: int, n: int) -> list[int]:
-        """Frames of a window that models look at: others than those from which masks were made and verified."""
+        """Frames of a window that models look at: others than those from which masks were made and verified.
+
+        Only these: two looks at neighbouring frames are hardly two witnesses. A clip too short for one gets one.
+        """
         stride = self.params.stride
-        regular = {t for t in range(n) if (first + t) % stride == 2 % stride}
-        return sorted(regular | {0, n - 1} if n else regular)
+        regular = [t for t in range(n) if (first + t) % stride == 2 % stride]
+        return regular or ([0] if n and not first else [])
 
     def _window(self, pixels: int) -> int:
         """Frames of a window: fewer where they are big, so that memory does not grow with them."""
