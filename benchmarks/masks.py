@@ -15,7 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from benchmarks.clips import SIZE, frames_of, names, shared
+from benchmarks.clips import SIZE, frames_of, names, shared, stretch_of
 from m2m.augment.detect import DetectParams, make_detector
 from m2m.augment.detect.link import link
 from m2m.augment.detect.shots import ShotDetector
@@ -27,13 +27,13 @@ MIN_HEIGHT = 40
 PERSON, FACE = 0.3, 0.7
 
 
-def detect_clip(frames: np.ndarray, detector: Detector) -> list[FramePeople]:
+def detect_clip(frames: np.ndarray, detector: Detector, stretch: float) -> list[FramePeople]:
     """People of a clip, window by window as the chain does."""
     out: list[FramePeople] = []
     previous: list[FramePeople] = []
     next_id = 0
     for window in windows(frames, ShotDetector(), WindowParams()):
-        previous, next_id = link(previous, detector.detect(window.frames), window.overlap, next_id)
+        previous, next_id = link(previous, detector.detect(window.frames, stretch), window.overlap, next_id)
         out += previous[window.start : window.stop]
     return out
 
@@ -114,7 +114,7 @@ def main() -> None:
     for name in (n for n in names() if args.clip in n):
         frames = np.stack(list(frames_of(name)))
         begin = time.perf_counter()
-        people = detect_clip(frames, detector)
+        people = detect_clip(frames, detector, stretch_of(name))
         ms = (time.perf_counter() - begin) / len(frames) * 1000
         shares = labelled(people, labels[name])
         bad = {k: [s for s in v if s[0] < (FACE if k == "faces" else PERSON)] for k, v in shares.items()}

@@ -10,19 +10,20 @@ every hidden pixel. Two protocols:
 Flicker is the mean absolute change of hidden pixels between frames, of the raw fill and of the truth. Covers are found
 once and kept in a scratch folder.
 
-    python -m benchmarks.plates --shared ../shared [--clips tai_chi,yoga] [--walk standing] [--size 432x240]
+    python -m benchmarks.plates [--clips tai_chi,yoga] [--walk standing] [--size 432x240]
 """
 
 import argparse
 import hashlib
 import tempfile
 import time
+from itertools import islice
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 
+from benchmarks.clips import frames_of, names, shared, stretch_of
 from m2m.augment.detect import make_detector
 from m2m.augment.detect.params import DetectParams
 from m2m.augment.inpaint import InpaintParams, make_inpainter
@@ -33,20 +34,9 @@ CLIPS = ("tai_chi", "yoga", "juggle", "schoolgirls", "v_SoccerJuggling", "School
 CLIPS += ("car-detection", "using_segway", "tennis")
 
 
-def read(shared: Path, name: str, n: int, size: tuple[int, int]) -> np.ndarray:
-    """(T, H, W, 3) uint8 RGB, the first n frames."""
-    if name == "tennis":
-        images = [cv2.imread(str(p))[..., ::-1] for p in sorted((shared / "fixtures/tennis/frames").iterdir())[:n]]
-    else:
-        path = next((shared / "clips").glob(name + "*"))
-        with av.open(str(path), metadata_errors="ignore") as container:
-            images = [f.to_ndarray(format="rgb24") for _, f in zip(range(n), container.decode(video=0), strict=False)]
-    return np.stack([cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in images])
-
-
-def silhouette(shared: Path, height: int) -> np.ndarray:
+def silhouette(height: int) -> np.ndarray:
     """The largest person of a fixture frame, (height, w) bool."""
-    ids = cv2.imread(str(sorted((shared / "fixtures/schoolgirls_masks").iterdir())[0]), cv2.IMREAD_UNCHANGED)
+    ids = cv2.imread(str(sorted((shared() / "fixtures/schoolgirls_masks").iterdir())[0]), cv2.IMREAD_UNCHANGED)
     if ids.ndim == 3:
         ids = (ids.astype(int) * [1, 256, 65536]).sum(-1)
     labels = [i for i in np.unique(ids) if i]
@@ -71,13 +61,13 @@ def masks(shape: tuple[int, int, int], person: np.ndarray, walk: str) -> np.ndar
     return out
 
 
-def cover(frames: np.ndarray, scratch: Path) -> np.ndarray:
+def cover(frames: np.ndarray, stretch: float, scratch: Path) -> np.ndarray:
     """The embedded detector's cover of the real people, (T, H, W) bool; found once for the same frames."""
     params = DetectParams()
-    key = hashlib.sha256(repr((params, frames.shape)).encode() + frames.tobytes()).hexdigest()[:24]
+    key = hashlib.sha256(repr((params, stretch, frames.shape)).encode() + frames.tobytes()).hexdigest()[:24]
     file = scratch / f"{key}.npy"
     if not file.is_file():
-        found = np.stack([p.cover for p in make_detector(params).detect(frames)])
+        found = np.stack([p.cover for p in make_detector(params).detect(frames, stretch)])
         scratch.mkdir(parents=True, exist_ok=True)
         np.save(file, np.packbits(found, axis=-1))
     return np.unpackbits(np.load(file), axis=-1, count=frames.shape[2]).astype(bool)
@@ -98,7 +88,6 @@ def flicker(frames: np.ndarray, where: np.ndarray) -> float:
 def main() -> None:
     """Prints a row a clip and a mask."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--clips", default=",".join(CLIPS))
     parser.add_argument("--frames", type=int, default=60)
     parser.add_argument("--size", default="432x240")
@@ -113,9 +102,10 @@ def main() -> None:
     print("".join(f"{h:>9}" if i else f"{h:<18}" for i, h in enumerate((*head, "ms NS", "ms"))), "ms region")
     ours, peer = make_inpainter(InpaintParams()), make_inpainter(InpaintParams(backend="navier-stokes"))
     for name in args.clips.split(","):
-        frames = read(args.shared, name, args.frames, size)
-        real = cover(frames, args.scratch)
-        person = silhouette(args.shared, round(0.6 * size[1]))
+        clip = next(n for n in names() if n.startswith(name))
+        frames = np.stack(list(islice(frames_of(clip, size), args.frames)))
+        real = cover(frames, stretch_of(clip, size), args.scratch)
+        person = silhouette(round(0.6 * size[1]))
         for walk in walks:
             mask = masks(frames.shape[:3], person, walk)
             begin = time.perf_counter()
