@@ -143,7 +143,7 @@ def _experiment(args: argparse.Namespace) -> int:
             if protocol not in ("ft", "lp"):
                 raise InputError(f"--protocols is any of ft,lp, not {args.protocols!r}")
             tests += [
-                {"name": name, "dataset": dataset, "protocol": protocol, "seed": seed} for seed in _seeds(args.seeds)
+                {"title": name, "dataset": dataset, "protocol": protocol, "seed": seed} for seed in _seeds(args.seeds)
             ]
     more = {"pretrain_set": args.pretrain, "align_set": args.align or args.pretrain, "downstream": tests}
     done = run(experiment_pipeline(), {**sections, **more}, args.root, args.verbose)

@@ -33,7 +33,8 @@ def experiment_pipeline(gpu: bool = False) -> dsl.base_component.BaseComponent:
         Args:
             pretrain_set: Hash of a published data set.
             align_set: Hash of a published data set.
-            downstream: What to test: `{"name", "dataset", "protocol", "seed"}` each.
+            downstream: What to test: `{"title", "dataset", "protocol", "seed"}` each. No key may be called as something
+                that kfp's loop items have themselves: `test.name` is theirs.
             model_params: The section `model` of the parameters; empty for the defaults, as in those below.
             pretrain_params: The section `pretrain`.
             align_params: The section `align`.
@@ -55,7 +56,7 @@ def experiment_pipeline(gpu: bool = False) -> dsl.base_component.BaseComponent:
             with dsl.ParallelFor(downstream, name="tests", parallelism=8) as test:
                 tested = evaluate(
                     dataset=test.dataset,
-                    name=test.name,
+                    name=test.title,
                     protocol=test.protocol,
                     seed=test.seed,
                     checkpoint=aligned.outputs["aligned"],

@@ -63,6 +63,15 @@ def test_a_loop_takes_no_parameter_of_another_task(compiled):
                 assert name == item or "taskOutputParameter" not in source, f"{where} takes {name}"
 
 
+def test_no_field_of_a_loop_item_is_taken_for_an_attribute_of_kfps_own(compiled):
+    """`item.name` is the channel's name, a constant, where a key of the item was meant."""
+    for spec, *_ in compiled.values():
+        for where, task in all_tasks(spec).items():
+            for name, source in task.get("inputs", {}).get("parameters", {}).items():
+                constant = str(source.get("runtimeValue", {}).get("constant", ""))
+                assert "loop-item" not in constant, f"{where} takes {name} from kfp"
+
+
 def test_loops_iterate_over_parameters_and_not_over_artifacts(compiled):
     """A loop over artifacts compiles, and then the backend refuses it."""
     for spec, *_ in compiled.values():
