@@ -63,13 +63,25 @@ def _add_data(add: Callable[..., argparse.ArgumentParser]) -> None:
     _workers(studio)
 
     ingest = add("ingest", _ingest, "make a data set of a source of videos", params=True)
-    ingest.add_argument("source", metavar="SOURCE", help="a folder, a manifest, or s3://bucket/prefix")
+    text = "a folder, a manifest, s3://bucket/prefix, or a YAML file that describes a public set"
+    ingest.add_argument("source", metavar="SOURCE", help=text)
     ingest.add_argument("output", metavar="OUTPUT", type=Path, help="folder of the data set")
     ingest.add_argument(
         "--packed", action="store_true", help="pack the videos into the data store (M2M_STORE), write a manifest"
     )
+    text = "SOURCE is a public set: kinetics, ucf101, hmdb51, diving48, ikea-fa, uav-human, mini-ssv2, synapt, list"
+    ingest.add_argument("--format", default=None, help=text)
+    ingest.add_argument("--annotations", default="", help="with --format: its official files, or lists")
+    ingest.add_argument("--fold", type=int, default=1, help="with --format: number of the split (default: 1)")
+    ingest.add_argument("--partial", action="store_true", help="with --format: a part of the set, of any counts")
     _workers(ingest)
     _resume(ingest)
+
+    lists = add("lists", _lists, "write a data set as lists that SlowFast, VideoMAE or PPMA read")
+    lists.add_argument("dataset", metavar="DATASET", type=Path, help="a data set")
+    lists.add_argument("output", metavar="OUTPUT", type=Path, help="folder of the lists")
+    lists.add_argument("--separator", default=" ", help="between path and label (default: a blank; PPMA's is ;)")
+    lists.add_argument("--prefix", default="", help="put before every path")
 
     curate = add("curate", _curate, "select the classes that stand for the others (K-NEXUS)", params=True)
     curate.add_argument("dataset", metavar="DATASET", type=Path, help="a data set that m2m ingest wrote")
@@ -188,11 +200,24 @@ def _studio(args: argparse.Namespace) -> int:
 
 def _ingest(args: argparse.Namespace) -> int:
     from m2m.datasets.ingest import ingest
+    from m2m.datasets.official import official
 
-    params = _load("ingest", args)
-    done = ingest(args.source, args.output, params, workers=args.workers, packed=args.packed, resume=args.resume)
+    params, source = _load("ingest", args), args.source
+    if args.format is not None:
+        source = official(args.format, args.source, args.annotations, args.fold, not args.partial)
+    done = ingest(source, args.output, params, workers=args.workers, packed=args.packed, resume=args.resume)
     _say(str(done))
-    return int(Exit.QUARANTINED if done.quarantined else Exit.DONE)
+    return int(Exit.QUARANTINED if done.quarantined or done.missing else Exit.DONE)
+
+
+def _lists(args: argparse.Namespace) -> int:
+    from m2m.clips import MANIFEST, read_manifest
+    from m2m.datasets.listed import write_lists
+
+    rows = read_manifest(args.dataset / MANIFEST)
+    for path in write_lists(rows, args.output, args.separator, args.prefix):
+        _say(str(path))
+    return int(Exit.DONE)
 
 
 def _curate(args: argparse.Namespace) -> int:

@@ -9,10 +9,15 @@ from pathlib import Path
 
 from m2m.files import file_sha256
 from m2m.fingerprints import fingerprint
+from m2m.progress import counter
 from m2m.store import MissingError, Store
 
 SETTLED = 2.0
 """Seconds since a file's last change from which it is remembered: within a tick of the clock it may change unseen."""
+
+
+SAVED_EVERY = 60.0
+"""Seconds after which what has been hashed is remembered."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +33,18 @@ class Digest:
     size: int
 
 
-def digests(files: Sequence[Path], root: str, cache: Store | None, workers: int = 4) -> list[Digest]:
+def digests(
+    files: Sequence[Path], root: str, cache: Store | None, workers: int = 4, progress: bool = False
+) -> list[Digest]:
     """Hashes files, in their order.
 
     Args:
         files: Absolute paths.
         root: The source they belong to; one memory a source.
         cache: Where hashes are remembered, by path, size and time of the last change; None hashes all of them.
-        workers: Threads.
+            What is hashed is remembered every minute, so a run that is killed loses no more than that.
+        workers: Threads; hashing is done outside of Python's lock.
+        progress: Tell on stderr how far it is.
 
     Raises:
         InfrastructureError: The cache cannot be written.
@@ -59,8 +68,15 @@ def digests(files: Sequence[Path], root: str, cache: Store | None, workers: int 
         except OSError as error:
             return Digest(f"unreadable: {error.strerror}", 0)
 
-    with ThreadPoolExecutor(workers) as pool:
-        found = list(pool.map(one, files))
+    found: list[Digest] = []
+    saved = time.monotonic()
+    with ThreadPoolExecutor(workers) as pool, counter(len(files), "file", "hashing", progress) as count:
+        for digest in pool.map(one, files):
+            found.append(digest)
+            count()
+            if cache is not None and time.monotonic() - saved > SAVED_EVERY:
+                cache.write(key, json.dumps({**known, **fresh}, sort_keys=True).encode())
+                saved = time.monotonic()
     if cache is not None and fresh != known:
         cache.write(key, json.dumps(fresh, sort_keys=True).encode())
     return found

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from m2m.datasets.source import Entry, entries
+from m2m.datasets.source import Entry, look
 from m2m.fingerprints import fingerprint
 from m2m.store import Store, any_work_store
 
@@ -33,7 +33,7 @@ def snapshot(source: str, *, cache: Store | None = None, workers: int = 4) -> Sn
     """Hashes the content of a source. No video is decoded.
 
     Args:
-        source: A path, as `m2m.clips.scan` takes it, or s3://bucket/prefix.
+        source: As `m2m.datasets.source.look` takes it.
         cache: Where hashes of local files are remembered by path, size and time of the last change, so that a second
             look at an unchanged tree reads no file; by default the work store, if M2M_WORK is set.
         workers: Threads that hash.
@@ -42,7 +42,7 @@ def snapshot(source: str, *, cache: Store | None = None, workers: int = 4) -> Sn
         InputError: There is no such source, or no video in it.
         InfrastructureError: The bucket cannot be reached, or the cache cannot be written.
     """
-    return of(entries(source, cache or any_work_store(), workers))
+    return of(look(source, cache or any_work_store(), workers).entries)
 
 
 def of(found: Sequence[Entry]) -> Snapshot:

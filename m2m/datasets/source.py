@@ -1,6 +1,6 @@
-"""Where clips come from: a video, a folder, a list, a data set, or a prefix on S3 that others have filled."""
+"""Where clips come from: a video, a folder, a list, a data set, a public set, or a prefix on S3."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from m2m.clips import CARD, MANIFEST, Clip, scan, tree
 from m2m.datasets.digest import digests
+from m2m.datasets.official import Listing, Official, listing, load
 from m2m.datasets.split import canonical_split
 from m2m.errors import InputError, QuarantineError
 from m2m.store import MissingError, Store, open_store
@@ -69,31 +70,56 @@ class Entry:
         return not self.bucket and file.samefile(self.clip.path)
 
 
-def entries(source: str, cache: Store | None = None, workers: int = 4) -> list[Entry]:
+@dataclass(frozen=True)
+class Found:
+    """What a source holds.
+
+    Attributes:
+        entries: By clip id, with the names of splits that later stages know.
+        notes: What a reader should know about it, in sentences.
+        licences: Under what it comes, where that is known.
+    """
+
+    entries: tuple[Entry, ...]
+    notes: tuple[str, ...] = ()
+    licences: tuple[str, ...] = ()
+
+
+def look(source: str | Official, cache: Store | None = None, workers: int = 4, progress: bool = False) -> Found:
     """What a source holds.
 
     Args:
-        source: A path, as `m2m.clips.scan` takes it, or s3://bucket/prefix: a tree of videos in folders of classes.
+        source: A path, as `m2m.clips.scan` takes it; s3://bucket/prefix, a tree of videos in folders of classes; a
+            public set, or the YAML file that describes one.
         cache: Where hashes of local files are remembered.
         workers: Threads that hash.
-
-    Returns:
-        Entries by clip id, with the names of splits that later stages know.
+        progress: Tell on stderr how far hashing is.
 
     Raises:
-        InputError: There is no such source, or no video in it.
+        InputError: There is no such source, no video in it, or its annotations are wrong.
         InfrastructureError: The bucket cannot be reached, or the cache cannot be written.
     """
-    found = _bucket(source) if source.startswith("s3://") else _local(Path(source), cache, workers)
-    return [replace(e, clip=replace(e.clip, split=canonical_split(e.clip.split))) for e in found]
+    if isinstance(source, str) and source.startswith("s3://"):
+        return Found(_canonical(_bucket(source)))
+    if isinstance(source, str) and Path(source).suffix.lower() in (".yaml", ".yml"):
+        source = load(Path(source))
+    if isinstance(source, str):
+        found, root = Listing(tuple(scan(Path(source))), (), ""), str(Path(source).absolute())
+    else:
+        found, root = listing(source), str(Path(source.videos).absolute())
+    hashed = _hashed(found.clips, root, cache, workers, progress)
+    return Found(_canonical(hashed), found.notes, (found.licence,) if found.licence else ())
 
 
-def _local(path: Path, cache: Store | None, workers: int) -> list[Entry]:
-    clips = scan(path)
+def _canonical(found: Sequence[Entry]) -> tuple[Entry, ...]:
+    return tuple(replace(e, clip=replace(e.clip, split=canonical_split(e.clip.split))) for e in found)
+
+
+def _hashed(clips: Sequence[Clip], root: str, cache: Store | None, workers: int, progress: bool) -> list[Entry]:
     here = [c for c in clips if c.status == "ok"]
-    hashed = digests([Path(c.path) for c in here], str(path.absolute()), cache, workers)
+    hashed = digests([Path(c.path) for c in here], root, cache, workers, progress)
     found = [Entry(c, d.sha256, d.size) for c, d in zip(here, hashed, strict=True)]
-    found += [Entry(replace(c, path="", sha256=""), "", 0) for c in clips if c.status != "ok"]
+    found += [Entry(replace(c, sha256=""), "", 0) for c in clips if c.status != "ok"]
     return sorted(found, key=lambda e: e.clip.clip_id)
 
 
