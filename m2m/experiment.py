@@ -191,5 +191,5 @@ def _finished(done: TrainSummary, run: Run, checkpoint: Path | None) -> Trained:
             shutil.copy(path, lineage / path.name)
         parent: Mapping[str, Any] = json.loads((checkpoint / METRICS).read_text(encoding="utf-8"))
         shutil.copy(checkpoint / METRICS, lineage / f"{parent['stage']}.json")
-    run.text("loss.svg", curves({figures["stage"]: figures["history"]}, "loss", "loss"))
+    run.text("loss.svg", curves({figures["stage"]: [figures["history"]]}, "loss", "loss"))
     return Trained(done, figures)

@@ -154,8 +154,8 @@ def _environment(root: Path, name: str) -> Iterator[None]:
     """Addresses of stores and tracker for the tasks, which inherit them."""
     tracker = f"sqlite:///{root / 'mlflow.db'}"
     defaults = {"M2M_STORE": str(root / "store"), "M2M_WORK": str(root / "work"), "MLFLOW_TRACKING_URI": tracker}
-    # Loops run two tasks at a time: with all processors each, their threads would wait for one another.
-    defaults["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // 2))
+    # Loops run two tasks at a time: threads that wait must not keep a processor from those that work.
+    defaults["OMP_WAIT_POLICY"] = "passive"
     before = dict(os.environ)
     os.environ.update({k: v for k, v in defaults.items() if not os.environ.get(k)})
     os.environ["M2M_PIPELINE_RUN"] = name

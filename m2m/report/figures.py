@@ -7,6 +7,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 # Text stays text, and ids do not change from run to run.
 STYLE: Any = {"svg.hashsalt": "m2m", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9}
@@ -19,32 +20,48 @@ def _svg(figure: Figure) -> str:
     return text[text.index("<svg") :]
 
 
-def curves(runs: Mapping[str, Sequence[Mapping[str, float]]], field: str, label: str) -> str:
-    """Learning curves.
+Rows = Sequence[Mapping[str, float]]
+"""A row an epoch."""
+
+
+def curves(runs: Mapping[str, Sequence[Rows]], field: str, label: str) -> str:
+    """Learning curves: a line each for the mean of runs that differ by seed, a band from the least to the most.
 
     Args:
-        runs: Rows of epochs by the name of the run.
-        field: Which figure of a row.
+        runs: Rows of epochs of one or more runs, by the name of the line.
+        field: Which figure of a row; epochs without it are left out.
         label: What it is called on the axis.
 
     Returns:
         SVG, or an empty string where no run has the figure.
     """
-    known = {name: [row[field] for row in rows if field in row] for name, rows in runs.items()}
-    known = {name: values for name, values in known.items() if values}
-    if not known:
+    lines = {name: points for name, seeds in runs.items() if (points := _by_epoch(seeds, field))}
+    if not lines:
         return ""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(4.4, 2.8), layout="constrained")
         axes = figure.subplots()
-        for name, values in known.items():
-            marker = "o" if len(values) == 1 else ""
-            axes.plot(range(1, len(values) + 1), values, label=name, linewidth=1.4, marker=marker)
+        for name, points in lines.items():
+            epochs = list(points)
+            marker = "o" if len(epochs) < 10 else ""
+            axes.plot(epochs, [np.mean(v) for v in points.values()], label=name, linewidth=1.4, marker=marker, ms=3)
+            if any(len(v) > 1 for v in points.values()):
+                least, most = ([end(v) for v in points.values()] for end in (min, max))
+                axes.fill_between(epochs, least, most, alpha=0.15)
         axes.set(xlabel="epoch", ylabel=label)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(fontsize=8, frameon=False)
         return _svg(figure)
+
+
+def _by_epoch(seeds: Sequence[Rows], field: str) -> dict[float, list[float]]:
+    """A figure of each run by epoch."""
+    found: dict[float, list[float]] = {}
+    for row in (row for rows in seeds for row in rows if field in row):
+        found.setdefault(row["epoch"], []).append(row[field])
+    return dict(sorted(found.items()))
 
 
 def confusion(counts: Sequence[Sequence[int]], classes: Sequence[str], title: str = "") -> str:

@@ -16,7 +16,7 @@ from m2m import __version__, shards
 from m2m.checkout import manifest
 from m2m.clips import MANIFEST, Clip, DatasetCard, read_card, read_manifest
 from m2m.files import write_atomic
-from m2m.report.figures import curves
+from m2m.report.figures import Rows, curves
 from m2m.report.results import Result, lines, read_result
 from m2m.store import data_store
 
@@ -139,10 +139,12 @@ def _side_by_side(sets: Sequence[SetReport]) -> list[tuple[str, list[tuple[str, 
 def _figures(results: Sequence[Result]) -> list[tuple[str, str]]:
     drawn = []
     for stage, field, label in CURVES:
-        if stage == "evaluate":
-            runs = {f"{r.arm}, {r.name}, seed {r.seed}": r.curves[stage] for r in results if r.protocol == "ft"}
-        else:
-            runs = {r.arm: r.curves[stage] for r in results if stage in r.curves}
+        runs: dict[str, list[Rows]] = {}
+        for r in results:
+            if stage == "evaluate" and r.protocol == "ft":
+                runs.setdefault(f"{r.arm}, {r.name}", []).append(r.curves[stage])
+            elif stage != "evaluate" and stage in r.curves:
+                runs[r.arm] = [r.curves[stage]]  # all tests of an arm start from the same
         if picture := curves(runs, field, label):
             drawn.append((label, picture))
     return drawn
