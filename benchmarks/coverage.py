@@ -88,13 +88,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="store the sums for the report")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--out", type=Path, help="keep the data set here")
+    parser.add_argument("--out", type=Path, help="keep the data set here, with people and bodies")
     args = parser.parse_args()
     labels = json.loads((shared() / "fixtures" / "people" / "labels.json").read_text())
     with TemporaryDirectory() as folder:
         gather(Path(folder))
         out = args.out or Path(folder) / "out"
-        kept = params.load("augment", "laptop", overrides={"keep": ["plates"]})
+        keep = ["people", "plates", "bodies"] if args.out else ["plates"]
+        kept = params.load("augment", "laptop", overrides={"keep": keep})
         summary = augment(folder, out, kept, workers=args.workers, with_originals=True)
         records = {r["name"]: r for r in map(json.loads, _texts(out / ".m2m" / "records"))}
         rows = []
