@@ -23,7 +23,7 @@ from m2m.records import Item, Record
 from m2m.results import read_results, write_results
 from m2m.store import Store, work_store
 
-CODE_VERSION = f"{__version__}+audit.2"
+CODE_VERSION = f"{__version__}+audit.3"
 """Part of every fingerprint: raised when a check changes."""
 
 

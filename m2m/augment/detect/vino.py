@@ -1,0 +1,83 @@
+"""Networks in ONNX's or TensorFlow's format, run by OpenVINO on a CPU."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from m2m.errors import InfrastructureError
+
+OPENVINO = "openvino==2026.4.1"
+
+
+def _openvino() -> Any:
+    """The library, slow to import.
+
+    It tells its makers of every import where openvino-telemetry is installed. Nothing here may: that package is not
+    among ours, and where another one brought it, it is hidden for the import.
+
+    Raises:
+        InfrastructureError: It is not installed.
+    """
+    hidden = "openvino_telemetry"
+    kept = sys.modules.get(hidden)
+    sys.modules[hidden] = None  # type: ignore[assignment]
+    try:
+        import openvino
+    except ImportError as error:
+        raise InfrastructureError(
+            f"openvino cannot be used: {error}", f"run `make setup`, or `pip install --no-deps {OPENVINO}`"
+        ) from error
+    finally:
+        if kept is None:
+            del sys.modules[hidden]
+        else:
+            sys.modules[hidden] = kept
+    return openvino
+
+
+class VinoModel:
+    """A network with one image as input, in float32 also where the processor would rather count in bfloat16.
+
+    Sizes of its input may change from call to call; the network is compiled for the last one and kept.
+
+    Args:
+        path: An .onnx file or a frozen TensorFlow graph.
+        outputs: Names of the tensors that are wanted.
+        threads: Threads of the kernels; fixed by the parameters, never by the machine.
+
+    Raises:
+        InfrastructureError: OpenVINO is not installed.
+    """
+
+    def __init__(self, path: Path, outputs: Sequence[str], threads: int) -> None:
+        self._core = _openvino().Core()
+        self._model = self._core.read_model(str(path))
+        self._wanted = tuple(outputs)
+        self._options: dict[str, Any] = {
+            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": 1,
+            "ENABLE_CPU_PINNING": False,  # several processes would share one processor
+        }
+        self._shape: tuple[int, ...] = ()
+        self._request: Any = None
+
+    def __call__(self, image: np.ndarray) -> list[np.ndarray]:
+        """Runs the network.
+
+        Args:
+            image: float32 with a batch axis, in the network's own layout and scale.
+
+        Returns:
+            The outputs in the order of their names, with their batch axes.
+        """
+        if image.shape != self._shape:
+            self._request = None  # before the next one is made
+            self._model.reshape(image.shape)
+            compiled = self._core.compile_model(self._model, "CPU", self._options)
+            self._request, self._shape = compiled.create_infer_request(), image.shape
+        self._request.infer([image])
+        return [np.array(self._request.get_tensor(name).data) for name in self._wanted]
