@@ -86,6 +86,15 @@ def _add_data(add: Callable[..., argparse.ArgumentParser]) -> None:
     curate = add("curate", _curate, "select the classes that stand for the others (K-NEXUS)", params=True)
     curate.add_argument("dataset", metavar="DATASET", type=Path, help="a data set that m2m ingest wrote")
     curate.add_argument("output", metavar="OUTPUT", type=Path, help="a new folder")
+    text = "bias-aug, kmeans, bias-1d, resound-swap, random, list, published or synapt (default: bias-aug)"
+    curate.add_argument("--method", default=None, help=text)
+    curate.add_argument("--classes", type=int, default=None, help="how many to select (default: 150)")
+    text = "of a cluster: most-videos, min-bias or medoid (default: most-videos)"
+    curate.add_argument("--representative", default=None, help=text)
+    curate.add_argument("--weight", type=float, default=None, help="of the bias beside the look (default: 1)")
+    curate.add_argument("--list", default=None, metavar="FILE", help="the classes, one a line; for --method list")
+    curate.add_argument("--encoder", default=None, help="embedded, or clip as LLaVA has it (default: embedded)")
+    curate.add_argument("--seed", type=int, default=None, help="of frames and starts (default: 0)")
     _workers(curate)
 
     pack = add("pack", _pack, "put the videos of a data set into a few tars")
@@ -223,7 +232,9 @@ def _lists(args: argparse.Namespace) -> int:
 def _curate(args: argparse.Namespace) -> int:
     from m2m.curate.dataset import curate
 
-    _say(str(curate(args.dataset, args.output, _load("curate", args), workers=args.workers)))
+    named = ("method", "classes", "representative", "weight", "list", "encoder", "seed")
+    overrides = {name: getattr(args, name) for name in named if getattr(args, name) is not None}
+    _say(str(curate(args.dataset, args.output, _load("curate", args, overrides), workers=args.workers)))
     return int(Exit.DONE)
 
 

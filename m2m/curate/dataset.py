@@ -2,7 +2,7 @@
 
 import tempfile
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,17 +21,27 @@ from m2m.clips import (
     write_card,
     write_manifest,
 )
-from m2m.curate.embed import VectorCache, Vectors, embed, vector_key
+from m2m.curate.embed import VectorCache, Vectors, embed, gather
 from m2m.curate.encoder import make_encoder
-from m2m.curate.params import CurateParams
-from m2m.curate.select import FILE, Selection, read_list, select, select_listed, too_few, write_selection
+from m2m.curate.params import NAMED, CurateParams
+from m2m.curate.select import (
+    FILE,
+    Selection,
+    check_classes,
+    listed,
+    select,
+    select_drawn,
+    select_listed,
+    write_selection,
+)
 from m2m.datasets.place import keep_apart, place, video_path
 from m2m.errors import InputError
 from m2m.files import disk_errors
+from m2m.progress import counter
 from m2m.published import publish
 from m2m.store import Store, any_work_store, data_store
 
-CODE_VERSION = f"{__version__}+curate.1"
+CODE_VERSION = f"{__version__}+curate.2"
 """Version of the code that selects, for the data set's card."""
 
 BATCH = 256
@@ -77,6 +87,7 @@ def curate(
     published: bool = False,
     store: Store | None = None,
     cache: Store | None = None,
+    progress: bool = True,
 ) -> Curated:
     """Selects classes of a data set and writes the subset that they are.
 
@@ -93,10 +104,12 @@ def curate(
         store: The data store of a manifest folder's shards, by default the one that M2M_STORE names.
         cache: The work store, by default the one that M2M_WORK names if it is set: clips that an earlier run has
             described are not decoded again.
+        progress: Tell on stderr how far it is.
 
     Raises:
-        InputError: There are fewer classes than K, a clip without a label, a class without a usable clip, a list with
-            unknown classes; the data set is damaged or overlaps `out`; `out` is not empty.
+        InputError: There are fewer classes than K, a clip without a label, a class without a usable clip, two classes
+            with one name, a list with unknown classes; the encoder's weights are not there; the data set is damaged or
+            overlaps `out`; `out` is not empty.
         InfrastructureError: The disk is full, or a store cannot be reached.
     """
     keep_apart(dataset, out, "the data set")
@@ -106,12 +119,25 @@ def curate(
     judged = judged_by(rows)
     counts = Counter(clip.label for clip in judged)
     with shards.new_folder(out) as building:
-        if params.method == "list":
-            found = select_listed(counts, read_list(Path(params.list)), params, card.hash)
+        if params.method in NAMED:
+            found = select_listed(counts, listed(params), params, card.hash)
+        elif params.method == "random":
+            found = select_drawn(counts, params, card.hash)
         else:
-            if len(counts) < params.classes:
-                raise too_few(len(counts), params.classes)
-            found = _clustered(dataset, judged, params, workers, store, cache or any_work_store(), card.hash)
+            check_classes(counts, params)
+            judged = sorted(judged, key=lambda c: (c.label, c.clip_id))
+            with tempfile.TemporaryDirectory(prefix="m2m-curate-") as scratch:
+                vectors, encoder = describe(
+                    dataset,
+                    judged,
+                    params,
+                    Path(scratch),
+                    workers=workers,
+                    store=store,
+                    cache=cache or any_work_store(),
+                    progress=progress,
+                )
+                found = select(vectors, [c.label for c in judged], params, encoder=encoder, parent=card.hash)
         selected = set(found.selected)
         chosen = [row for row in rows if row.label in selected]
         if _packed(dataset):
@@ -159,26 +185,50 @@ def judged_by(rows: Sequence[Clip]) -> list[Clip]:
     return judged
 
 
-def _clustered(
+def describe(
     dataset: Path,
-    judged: Sequence[Clip],
+    clips: Sequence[Clip],
     params: CurateParams,
-    workers: int,
-    store: Store | None,
-    cache: Store | None,
-    parent: str,
-) -> Selection:
+    scratch: Path,
+    *,
+    workers: int = 1,
+    store: Store | None = None,
+    cache: Store | None = None,
+    progress: bool = True,
+) -> tuple[np.ndarray, str]:
+    """What one frame of each clip looks like.
+
+    Args:
+        dataset: The data set's folder, plain or of a manifest.
+        clips: Rows of it.
+        params: Encoder, frame and seed.
+        scratch: An empty folder that stays while the vectors are used.
+        workers: Threads that decode.
+        store: The data store of a manifest folder's shards.
+        cache: The work store, if any.
+        progress: Tell on stderr how far it is.
+
+    Returns:
+        (N, d) float32 in the order of the clips, mapped into memory; the encoder's name.
+
+    Raises:
+        InputError: A file is missing or changed, or the encoder's weights are not there.
+        InfrastructureError: A store cannot be reached, or a package is missing.
+    """
     encoder = make_encoder(params)
-    kept = VectorCache(cache, encoder.name, params.seed)
-    known: Vectors = kept.load()
-    with closing(_files(dataset, [c for c in judged if vector_key(c) not in known], store)) as batches:
-        for batch in batches:
-            fresh = embed(batch, encoder, params.seed, workers)
-            kept.add(fresh)
-            known.update(fresh)
-    vectors = np.stack([known[vector_key(clip)] for clip in judged])
-    labels = [clip.label for clip in judged]
-    return select(vectors, labels, params, encoder=encoder.name, parent=parent)
+
+    def fresh(wanted: list[Clip]) -> Iterator[Vectors]:
+        with (
+            closing(_files(dataset, wanted, store)) as batches,
+            counter(len(wanted), "clip", "describing", progress) as count,
+        ):
+            for batch in batches:
+                yield embed(batch, encoder, params.frame, params.seed, workers)
+                for _ in batch:
+                    count()
+
+    kept = VectorCache(cache, encoder.name, params.frame, params.seed)
+    return gather(clips, kept, fresh, scratch), encoder.name
 
 
 def _files(

@@ -1,5 +1,6 @@
 """What describes a frame: encoders behind one interface."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import cv2
@@ -21,20 +22,22 @@ class Encoder(Protocol):
     Attributes:
         name: Its name and version: whatever changes a vector changes the name.
         size: Width and height in pixels that frames are resized to, or None for the source's own.
+        batch: How many frames to give it at a time.
     """
 
     name: str
     size: tuple[int, int] | None
+    batch: int
 
-    def __call__(self, frame: np.ndarray, label: str) -> np.ndarray:
-        """The vector of a frame.
+    def __call__(self, frames: Sequence[np.ndarray], labels: Sequence[str]) -> np.ndarray:
+        """The vectors of frames.
 
         Args:
-            frame: (H, W, 3) uint8 RGB.
-            label: The clip's class, for encoders that are asked about it.
+            frames: (H, W, 3) uint8 RGB, perhaps of several sizes.
+            labels: The clips' classes, for encoders that are asked about them.
 
         Returns:
-            (d,) float32.
+            (n, d) float32.
         """
         ...
 
@@ -49,13 +52,17 @@ class EmbeddedEncoder:
 
     name = "embedded-1"
     size: tuple[int, int] | None = (SIDE, SIDE)
+    batch = 32
 
     def __init__(self) -> None:
         cell = (HOG_CELL, HOG_CELL)
         self._hog = cv2.HOGDescriptor((SIDE, SIDE), (2 * HOG_CELL, 2 * HOG_CELL), cell, cell, 9)
 
-    def __call__(self, frame: np.ndarray, label: str) -> np.ndarray:  # noqa: ARG002
-        """The vector of a frame, (420,) float32 of length 1."""
+    def __call__(self, frames: Sequence[np.ndarray], labels: Sequence[str]) -> np.ndarray:  # noqa: ARG002
+        """The vectors of frames, (n, 420) float32 of length 1."""
+        return np.stack([self._one(frame) for frame in frames])
+
+    def _one(self, frame: np.ndarray) -> np.ndarray:
         if frame.shape[:2] != (SIDE, SIDE):
             frame = cv2.resize(frame, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
         lab = cv2.cvtColor(frame.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
@@ -73,5 +80,14 @@ def _unit(vector: np.ndarray) -> np.ndarray:
 
 
 def make_encoder(params: CurateParams) -> Encoder:
-    """The encoder that the parameters name."""
-    return {"embedded": EmbeddedEncoder}[params.encoder]()
+    """The encoder that the parameters name.
+
+    Raises:
+        InputError: Its weights are not there.
+        InfrastructureError: Its package is not there.
+    """
+    if params.encoder == "clip":
+        from m2m.curate.clip_encoder import ClipEncoder  # backends do not import each other
+
+        return ClipEncoder(params)
+    return EmbeddedEncoder()

@@ -43,15 +43,16 @@ def _listed(annotations: Path, fold: int) -> list[Listed]:  # noqa: ARG001
 
 
 def _synapt(rows: list[Listed]) -> list[Listed]:
-    known = {_plain(name): name for name in class_list("synapt")}
-    strange = sorted({row.label for row in rows if _plain(row.label) not in known})
+    known = {plain(name): name for name in class_list("synapt")}
+    strange = sorted({row.label for row in rows if plain(row.label) not in known})
     if strange:
         raise InputError(f"{strange[0]!r} is not one of SynAPT's 150 classes ({len(strange)} such folders)")
-    return [Listed(row.path, known[_plain(row.label)], row.split) for row in rows]
+    return [Listed(row.path, known[plain(row.label)], row.split) for row in rows]
 
 
-def _plain(name: str) -> str:
-    return " ".join(name.lower().replace("_", " ").split())
+def plain(label: str) -> str:
+    """A class's name without what differs between folders and lists: case, underscores, blanks."""
+    return " ".join(label.lower().replace("_", " ").split())
 
 
 def class_list(name: str) -> tuple[str, ...]:
@@ -232,7 +233,7 @@ def _locate(rows: Sequence[Listed], files: dict[str, Clip]) -> list[str]:
         key = _key(row.path)
         near = [row.path] if row.path in files else by_path.get(key, by_name.get(key.rpartition("/")[2], []))
         if len(near) > 1:
-            near = [p for p in near if _plain(p.split("/")[-2] if "/" in p else "") == _plain(row.label)] or near
+            near = [p for p in near if plain(p.split("/")[-2] if "/" in p else "") == plain(row.label)] or near
         if len(near) > 1:
             raise InputError(f"{near[0]!r} and {near[1]!r} could both be the listed {row.path!r}", "remove one of them")
         out.append(files[near[0]].path if near else "")

@@ -1,12 +1,14 @@
 """Clusters: no class is lost, none is empty, the objective is the least there is, weight 0 is plain k-means."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 
-from m2m.curate.cluster import augmented, cluster
+from m2m.curate.cluster import augmented, cluster, explained, look, standardised
 
 
 def partitions(n, k):
@@ -37,6 +39,36 @@ def test_every_class_is_in_one_of_k_clusters_even_where_points_are_equal(seed, c
     assert found.distances().sum() == pytest.approx(found.objective)
 
 
+@given(seeds, st.integers(2, 40), st.integers(1, 8))
+@settings(max_examples=30, deadline=None)
+def test_the_objective_never_rises_and_ends_where_the_trace_does(seed, c, k):
+    points = np.random.default_rng(seed).normal(size=(c, 3))
+    found = cluster(points, min(k, c), seed=seed, starts=3)
+    assert all(b <= a + 1e-9 for a, b in pairwise(found.trace))
+    assert found.trace[-1] == pytest.approx(found.objective, abs=1e-6)
+    more = cluster(points, min(k, c), seed=seed, starts=9)
+    assert more.objective <= found.objective + 1e-9, "more starts are never worse"
+
+
+@given(seeds, st.integers(2, 30), st.floats(0, 5))
+@settings(deadline=None)
+def test_the_weight_is_the_variance_of_the_bias_where_that_of_the_look_is_1(seed, c, weight):
+    rng = np.random.default_rng(seed)
+    common = rng.normal(size=6) * rng.uniform(0, 30)  # means that resemble each other weigh as much as any
+    means, bias = rng.normal(size=(c, 6)) + common, rng.normal(size=c)
+    variance = augmented(means, bias, weight).var(axis=0)
+    assert variance[:-1].sum() == pytest.approx(1)
+    assert variance[-1] == pytest.approx(weight)
+    assert np.allclose(augmented(means * rng.uniform(0.1, 9, (c, 1)), bias, weight), augmented(means, bias, weight))
+
+
+def test_what_clusters_explain_is_all_or_nothing_at_the_ends():
+    values = np.array([[0.0], [0.0], [4.0], [4.0]])
+    assert explained(values, np.array([0, 0, 1, 1])) == 1
+    assert explained(values, np.array([0, 1, 0, 1])) == 0
+    assert explained(np.ones((4, 2)), np.zeros(4, int)) == 1
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_the_objective_is_the_least_of_all_partitions(seed):
     points = np.random.default_rng(seed).normal(size=(7, 3))
@@ -49,13 +81,12 @@ def test_weight_0_is_plain_k_means_on_directions():
     means, bias = rng.normal(size=(20, 5)), rng.normal(size=20)
     points = augmented(means, bias, 0.0)
     unit = means / np.linalg.norm(means, axis=1, keepdims=True)
-    plain = KMeans(4, n_init=10, random_state=3).fit(unit)
-    found = cluster(points, 4, seed=3)
-    assert found.objective == pytest.approx(plain.inertia_)
+    plain = KMeans(4, n_init=30, random_state=3).fit(unit)
+    found = cluster(points, 4, seed=3, starts=30)
+    total = ((unit - unit.mean(0)) ** 2).sum()
+    assert found.objective / len(points) == pytest.approx(plain.inertia_ / total)
     pairs = set(zip(found.members.tolist(), plain.labels_.tolist(), strict=True))
     assert len(pairs) == 4, "the same clusters under other numbers"
-    assert found.bias_share == 0
-    assert np.allclose(augmented(means * rng.uniform(0.1, 9, (20, 1)), bias, 0.5), augmented(means, bias, 0.5))
 
 
 def test_a_large_weight_divides_by_bias_alone():
@@ -63,7 +94,7 @@ def test_a_large_weight_divides_by_bias_alone():
     bias = np.concatenate([rng.normal(-2, 0.1, 5), rng.normal(2, 0.1, 5)])
     found = cluster(augmented(rng.normal(size=(10, 4)), bias, 1e4), 2, seed=0)
     assert found.members.tolist() == [0] * 5 + [1] * 5
-    assert found.bias_share > 0.99
+    assert explained(standardised(bias), found.members) > 0.99
 
 
 def test_equal_biases_change_nothing():
@@ -75,6 +106,12 @@ def test_equal_biases_change_nothing():
 def test_what_has_no_direction_is_refused(bad):
     with pytest.raises(ValueError, match="finite"):
         augmented(bad, np.zeros(1), 1.0)
+    with pytest.raises(ValueError, match="finite"):
+        augmented(np.ones((2, 2)), np.array([0, np.nan]), 1.0)
+
+
+def test_equal_looks_have_no_variance():
+    assert not look(np.full((3, 2), 0.7)).any()
 
 
 @pytest.mark.parametrize("k", [0, 4])

@@ -10,7 +10,7 @@ import pytest
 from m2m import shards, video
 from m2m.clips import Clip, DatasetCard, data_hash, file_sha256, read_card, read_manifest, write_card, write_manifest
 from m2m.curate.dataset import curate
-from m2m.curate.embed import frame_index
+from m2m.curate.frame import random_frame
 from m2m.curate.params import CurateParams
 from m2m.curate.select import read_selection
 from m2m.errors import InputError
@@ -133,10 +133,10 @@ def test_a_list_needs_no_look_at_the_clips(dataset, tmp_path, decoded):
 
 def test_the_frame_is_drawn_by_seed_and_content():
     made = [Clip(f"c{i}", "", sha256=f"{i:064}", n_frames=10) for i in range(300)]
-    drawn = [frame_index(c, 0) for c in made]
+    drawn = [random_frame(c, 0) for c in made]
     assert np.bincount(drawn, minlength=10).min() > 10 and max(drawn) == 9
-    assert drawn == [frame_index(replace(c, clip_id="x", label="y"), 0) for c in made]
-    assert drawn != [frame_index(c, 1) for c in made]
+    assert drawn == [random_frame(replace(c, clip_id="x", label="y"), 0) for c in made]
+    assert drawn != [random_frame(c, 1) for c in made]
 
 
 def test_what_cannot_be_curated_is_refused(dataset, tmp_path):

@@ -1,6 +1,8 @@
 """A selection holds one class a cluster, the one the rule names, whatever the order of the clips."""
 
 from collections import Counter
+from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -8,7 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from m2m.curate.params import CurateParams
-from m2m.curate.select import read_list, read_selection, select, select_listed, write_selection
+from m2m.curate.select import (
+    listed,
+    read_list,
+    read_selection,
+    select,
+    select_drawn,
+    select_listed,
+    write_selection,
+)
+from m2m.curate.swap import least_told_apart
+from m2m.datasets.official import class_list
 from m2m.errors import InputError
 
 
@@ -20,7 +32,7 @@ def clips(seed, sizes):
     return np.array([centres[int(label[1:])] + 0.5 * rng.normal(size=6) for label in labels]), labels
 
 
-sizes = st.lists(st.integers(1, 6), min_size=1, max_size=9)
+sizes = st.lists(st.integers(1, 6), min_size=1, max_size=9).filter(lambda n: max(n) > 1)
 seeds = st.integers(0, 10**6)
 
 
@@ -45,20 +57,104 @@ def test_one_class_a_cluster_by_the_rule(seed, counts, k, weight, rule):
         assert set(selection.selected) == set(labels)
 
 
-@given(seeds, sizes, st.randoms())
+@given(seeds, sizes, st.sampled_from(["bias-aug", "kmeans", "bias-1d", "resound-swap"]), st.randoms())
 @settings(max_examples=25, deadline=None)
-def test_the_order_of_the_clips_does_not_matter(seed, counts, random):
+def test_neither_order_nor_lengths_nor_names_with_the_same_order_matter(seed, counts, method, random):
     vectors, labels = clips(seed, counts)
-    params = CurateParams(classes=max(1, len(counts) // 2), starts=2)
+    params = CurateParams(classes=max(1, len(counts) // 2), starts=2, method=method)
+    first = select(vectors, labels, params)
     order = random.sample(range(len(labels)), len(labels))
-    assert select(vectors[order], [labels[i] for i in order], params).classes == select(vectors, labels, params).classes
+    assert select(vectors[order], [labels[i] for i in order], params) == first
+    longer = vectors * np.random.default_rng(seed).uniform(0.1, 9, (len(labels), 1))
+    assert select(longer, labels, params).selected == first.selected
+    renamed = select(vectors, [f"x {label}" for label in labels], params)
+    assert renamed.selected == tuple(f"x {label}" for label in first.selected)
 
 
 def test_kmeans_is_bias_aug_without_weight_and_still_tells_the_bias():
     vectors, labels = clips(5, [4] * 8)
     plain = select(vectors, labels, CurateParams(classes=3, method="kmeans", weight=7.0))
     assert plain.classes == select(vectors, labels, CurateParams(classes=3, weight=0.0)).classes
-    assert all(r.bias is not None for r in plain.classes) and plain.bias_share == 0
+    assert all(r.bias is not None for r in plain.classes) and plain.bias_explained is not None
+
+
+def test_bias_1d_looks_at_the_bias_alone():
+    """Two scenes, each shown by half of the classes; half of each are told by every frame, the others by none."""
+    rng = np.random.default_rng(0)
+    labels, vectors = [], []
+    for i in range(8):
+        scene = np.eye(10)[8 + i % 2] * 2
+        own = np.eye(10)[i] * (i < 4)
+        vectors += [scene + own + 0.1 * rng.normal(size=10) for _ in range(30)]
+        labels += [f"c{i}"] * 30
+    found = select(np.array(vectors), labels, CurateParams(classes=2, method="bias-1d"))
+    assert [r.cluster for r in found.classes] == [0] * 4 + [1] * 4
+    assert found.bias_explained > 0.9 > found.look_explained
+    by_look = select(np.array(vectors), labels, CurateParams(classes=2, method="kmeans"))
+    assert [r.cluster for r in by_look.classes] == [0, 1] * 4
+    assert by_look.look_explained > found.look_explained
+
+
+@given(seeds, st.integers(2, 8), st.integers(1, 8))
+@settings(max_examples=40, deadline=None)
+def test_swaps_find_the_subset_that_trying_all_finds(seed, n, k):
+    k = min(k, n)
+    pairs = np.random.default_rng(seed).uniform(size=(n, n))
+    chosen, accuracy = least_told_apart(pairs, k, seed, starts=30)
+
+    def mean(subset):
+        return np.mean([pairs[i, j] for i in subset for j in subset if i != j]) if k > 1 else 0.5
+
+    assert len(set(chosen.tolist())) == k and accuracy == pytest.approx(mean(chosen))
+    assert accuracy == pytest.approx(min(mean(s) for s in combinations(range(n), k)))
+
+
+def test_resound_swap_leaves_out_what_one_frame_tells():
+    rng = np.random.default_rng(2)
+    own = np.repeat(np.arange(6), 40)
+    vectors = np.eye(6)[own] * (np.arange(6) >= 3)[own][:, None] * 3 + rng.normal(size=(240, 6))
+    found = select(vectors, [f"c{i}" for i in own], CurateParams(classes=3, method="resound-swap"))
+    assert found.selected == ("c0", "c1", "c2") and 0.4 < found.objective < 0.6
+    assert all(r.cluster is None and r.bias is not None for r in found.classes)
+
+
+@given(st.sets(st.from_regex(r"[a-z]{1,5}", fullmatch=True), min_size=2, max_size=20), st.integers(0, 50))
+def test_a_draw_is_of_k_classes_and_a_new_class_takes_one_place_at_most(names, seed):
+    counts = dict.fromkeys(names, 1)
+    params = CurateParams(method="random", classes=len(names) // 2, seed=seed)
+    drawn = select_drawn(counts, params).selected
+    assert len(drawn) == len(names) // 2
+    grown = select_drawn({**counts, "zzzzzz": 1}, params).selected
+    assert len(set(drawn) - set(grown)) <= 1
+
+
+def test_published_lists_are_known_by_name():
+    counts = dict.fromkeys((*class_list("published"), *class_list("synapt"), "air_quotes"), 3)
+    for method in ("published", "synapt"):
+        params = CurateParams(method=method)
+        found = select_listed(counts, listed(params), params)
+        assert len(found.selected) == 150 and found.selected == tuple(sorted(class_list(method)))
+    underscored = {name.replace(" ", "_").title(): 1 for name in counts}
+    assert len(select_listed(underscored, listed(params), params).selected) == 150
+    with pytest.raises(InputError, match="the list synapt names 150 of 150 classes that the data set does not have"):
+        select_listed({"walk": 1}, listed(params), params)
+
+
+def test_what_cannot_be_judged_is_refused():
+    vectors, labels = clips(0, [3, 3, 3])
+    params = CurateParams(classes=2)
+    with pytest.raises(InputError, match="'A b' and 'a_b' have one name"):
+        select(vectors, ["A b"] * 3 + ["a_b"] * 3 + ["c"] * 3, params)
+    vectors[4, 0] = np.nan
+    with pytest.raises(InputError, match="not finite"):
+        select(vectors, labels, params)
+    single, names = clips(0, [1, 1, 1])
+    for bad in (params, replace(params, method="bias-1d"), replace(params, method="kmeans", representative="min-bias")):
+        with pytest.raises(InputError, match="every class has one clip"):
+            select(single, names, bad)
+    assert len(select(single, names, replace(params, method="kmeans")).selected) == 2
+    one, names = clips(0, [1, 4, 4])
+    assert select(one, names, params).classes[0].bias == 0, "a class of one clip has no evidence"
 
 
 def test_too_few_classes_are_refused_with_both_numbers():
@@ -68,7 +164,7 @@ def test_too_few_classes_are_refused_with_both_numbers():
 
 
 def test_vectors_that_cancel_out_are_refused():
-    with pytest.raises(InputError, match="cannot be clustered"):
+    with pytest.raises(InputError, match="none zero"):
         select(np.array([[1.0, 0], [-1, 0], [0, 1]]), ["a", "a", "b"], CurateParams(classes=1))
 
 
@@ -94,8 +190,8 @@ def test_a_selection_comes_back_as_it_was_written(tmp_path):
     selection = select(vectors, labels, CurateParams(classes=2), encoder="embedded-1", parent="abc")
     write_selection(selection, tmp_path / "selection.json")
     assert read_selection(tmp_path / "selection.json") == selection
-    (tmp_path / "selection.json").write_text('{"schema": 2}')
-    with pytest.raises(InputError, match="schema 2"):
+    (tmp_path / "selection.json").write_text('{"schema": 1}')
+    with pytest.raises(InputError, match="schema 1"):
         read_selection(tmp_path / "selection.json")
     (tmp_path / "selection.json").write_text("[]")
     with pytest.raises(InputError, match="not a selection"):
@@ -106,7 +202,8 @@ def test_a_selection_comes_back_as_it_was_written(tmp_path):
     "values",
     [
         {"classes": 0}, {"method": "x"}, {"weight": -1.0}, {"weight": float("inf")}, {"representative": "x"},
-        {"encoder": "x"}, {"list": "a.txt"}, {"method": "list"}, {"starts": 0}, {"seed": -1},
+        {"encoder": "x"}, {"frame": "x"}, {"batch": 0}, {"list": "a.txt"}, {"method": "list"}, {"starts": 0},
+        {"seed": -1},
     ],
 )  # fmt: skip
 def test_parameters_out_of_range_are_refused(values):
