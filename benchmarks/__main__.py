@@ -3,7 +3,7 @@
 import runpy
 import sys
 
-ALL = ("speed", "render", "studio", "masks", "coverage", "plates", "bodies", "train")
+ALL = ("speed", "render", "studio", "masks", "coverage", "plates", "bodies", "curate", "train")
 """In order of time; `kill` and `memory` take longer and are run by name."""
 
 
