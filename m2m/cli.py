@@ -59,6 +59,9 @@ def _add_data(add: Callable[..., argparse.ArgumentParser]) -> None:
     studio.add_argument("--seconds", type=float, default=3.0, help="length of a clip (default: 3)")
     studio.add_argument("--fps", type=int, default=24, help="frames a second (default: 24)")
     studio.add_argument("--plain", action="store_true", help="one person, large, still camera: easy to learn from")
+    studio.add_argument(
+        "--scene-bias", action="store_true", help="backgrounds that tell the class, from never to always"
+    )
     studio.add_argument("--seed", type=int, default=0, help="same seed, same clips (default: 0)")
     _workers(studio)
 
@@ -202,7 +205,9 @@ def _studio(args: argparse.Namespace) -> int:
     from m2m.studio import draw_dataset
 
     size = {"classes": args.classes, "clips_per_class": args.clips, "fps": args.fps, "seconds": args.seconds}
-    drawn = draw_dataset(args.output, **size, seed=args.seed, plain=args.plain, workers=args.workers)
+    drawn = draw_dataset(
+        args.output, **size, seed=args.seed, plain=args.plain, workers=args.workers, scene_bias=args.scene_bias
+    )
     _say(f"{len(drawn)} clips drawn in {args.output}")
     return int(Exit.DONE)
 

@@ -3,7 +3,7 @@
 import zlib
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from typing import Literal
 
 import numpy as np
@@ -12,7 +12,7 @@ from m2m.augment.bodies import BodyModel, Camera, FrameBodies
 from m2m.augment.body import BodyParams, make_body
 from m2m.errors import InputError
 from m2m.studio.actions import ACTIONS, Manner
-from m2m.studio.backgrounds import CAMERAS, SCENES, make_background
+from m2m.studio.backgrounds import CAMERAS, SCENES, Background, make_background
 from m2m.studio.draw import Light
 from m2m.studio.person import dress
 from m2m.studio.scene import Place, Shot, draw_frame, stage
@@ -34,6 +34,7 @@ class ClipSpec:
         seconds: Length; the clip has round(seconds * fps) frames, at least one.
         persons: How many do the action, 1 or 2.
         scene: Kind of background, a key of SCENES.
+        place: Clips with the same number are seen before the same background, whatever else differs.
         camera: One of CAMERAS.
         clutter: Things move in the background.
         height: Height of the upright person in pixels at rest.
@@ -49,6 +50,7 @@ class ClipSpec:
     seconds: float = 3.0
     persons: int = 1
     scene: str | None = None
+    place: int | None = None
     camera: str | None = None
     clutter: bool | None = None
     height: float | None = None
@@ -134,6 +136,15 @@ def _body(build: int) -> BodyModel:
     return make_body(BodyParams(gender=GENDERS[build]))
 
 
+@lru_cache(maxsize=32)
+def _place_background(
+    place: int, kind: str, movement: str, clutter: bool, size: tuple[int, int], seconds: tuple[float, ...]
+) -> Background:
+    """The background of a place; it is painted once, for many clips."""
+    rng = np.random.default_rng(place)
+    return make_background(rng, kind or str(rng.choice(list(SCENES))), movement, clutter, size, np.array(seconds))
+
+
 def _check(spec: ClipSpec) -> None:
     if spec.label not in ACTIONS:
         raise InputError(f"the studio has no action {spec.label!r}", f"known: {', '.join(ACTIONS)}")
@@ -148,10 +159,13 @@ def _check(spec: ClipSpec) -> None:
 
 
 def _shot(spec: ClipSpec, camera: Camera, seconds: np.ndarray, rng: np.random.Generator) -> Shot:
-    kind = spec.scene or str(rng.choice(list(SCENES)))
+    kind = spec.scene or ("" if spec.place is not None else str(rng.choice(list(SCENES))))
     movement = spec.camera or str(rng.choice(CAMERAS, p=[0.55, 0.15, 0.15, 0.15]))
     clutter = bool(rng.uniform() < 0.25) if spec.clutter is None else spec.clutter
-    background = make_background(rng, kind, movement, clutter, spec.size, seconds)
+    if spec.place is None:
+        background = make_background(rng, kind, movement, clutter, spec.size, seconds)
+    else:
+        background = _place_background(spec.place, kind, movement, clutter, spec.size, tuple(seconds))
     direction = np.array([rng.uniform(-0.8, 0.8), -rng.uniform(0.4, 1.0), -rng.uniform(0.5, 1.0)])
     light = Light(direction / np.linalg.norm(direction), float(rng.uniform(0.45, 0.65)))
     actors = []

@@ -1,6 +1,7 @@
 """A small labelled data set of drawn clips, with the truth in a hidden folder beside them."""
 
 import itertools
+import json
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ import numpy as np
 
 from m2m.augment.bodies import N_JOINTS
 from m2m.errors import InputError
+from m2m.files import write_atomic
 from m2m.studio.actions import ACTIONS
 from m2m.studio.clip import ClipSpec, StudioClip, draw_clip
 from m2m.video import Writer
@@ -38,6 +40,8 @@ class StudioParams:
         entering: Share of walks that come into the picture and leave it.
         plain: One person, large, within 30 degrees of facing a camera that stands still, nothing else moving: what a
             small model can learn from a hundred clips.
+        scene_bias: Every class has a background of its own, and `planted_bias` says how often it is seen before it;
+            else before that of any class, by chance. Off: backgrounds have nothing to do with classes.
     """
 
     classes: int = 6
@@ -49,6 +53,7 @@ class StudioParams:
     pairs: float = 0.15
     entering: float = 0.3
     plain: bool = False
+    scene_bias: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.classes <= len(ACTIONS):
@@ -59,10 +64,18 @@ class StudioParams:
             raise ValueError(f"seed must be 0 or more, not {self.seed}")
 
 
+def planted_bias(params: StudioParams) -> dict[str, float]:
+    """How often the background of a class is its own: from 0 to 1 in equal steps, in an order drawn by seed."""
+    labels = list(ACTIONS)[: params.classes]
+    order = np.random.default_rng([params.seed, 0, len(ACTIONS)]).permutation(len(labels))
+    return {label: float(rank) / max(len(labels) - 1, 1) for label, rank in zip(labels, order, strict=True)}
+
+
 def specs(params: StudioParams) -> dict[str, ClipSpec]:
     """The clips of a data set by name, `class_000`; a clip does not depend on how many others there are."""
     out = {}
-    for label in list(ACTIONS)[: params.classes]:
+    labels, chances = list(ACTIONS)[: params.classes], planted_bias(params)
+    for label in labels:
         for index in range(params.clips):
             # Drawn before the class matters, so that number of persons and class are independent.
             rng = np.random.default_rng([params.seed, index, list(ACTIONS).index(label)])
@@ -85,6 +98,9 @@ def specs(params: StudioParams) -> dict[str, ClipSpec]:
                     height=float(rng.uniform(*PLAIN_HEIGHT)) * params.size[1],
                     heading=float(rng.uniform(-PLAIN_HEADING, PLAIN_HEADING)),
                 )
+            if params.scene_bias:
+                at = labels.index(label) if rng.uniform() < chances[label] else int(rng.integers(len(labels)))
+                out[f"{label}_{index:03d}"] = replace(out[f"{label}_{index:03d}"], place=params.seed * 1000 + at)
     return out
 
 
@@ -98,6 +114,7 @@ def draw_dataset(
     seconds: float = 3.0,
     plain: bool = False,
     workers: int = 1,
+    scene_bias: bool = False,
 ) -> list[Path]:
     """Draws a data set: `out/<class>/<name>.mp4`, and the truth as `write_truth` describes it under `out/.truth`.
 
@@ -111,6 +128,8 @@ def draw_dataset(
         seconds: Length of a clip.
         plain: Clips that are easy to learn from, see `StudioParams`.
         workers: Processes; their number changes no byte.
+        scene_bias: Backgrounds tell the classes, some more than others, see `StudioParams`; how often they do is
+            written to `out/.truth/scene_bias.json`.
 
     Returns:
         The videos, in order of class and number.
@@ -119,11 +138,14 @@ def draw_dataset(
         InputError: The folder is not empty, or a parameter is out of range.
     """
     try:
-        params = StudioParams(classes, clips_per_class, seed, size, fps, seconds, plain=plain)
+        params = StudioParams(classes, clips_per_class, seed, size, fps, seconds, plain=plain, scene_bias=scene_bias)
     except ValueError as error:
         raise InputError(f"studio: {error}") from error
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} is not an empty folder", "name a new one, or remove it")
+    if scene_bias:
+        text = json.dumps(planted_bias(params), indent=1, sort_keys=True) + "\n"
+        write_atomic(out / TRUTH / "scene_bias.json", text.encode())
     drawn = specs(params)
     if workers == 1:
         return [_draw(out, name, spec) for name, spec in drawn.items()]

@@ -1,3 +1,4 @@
+import json
 from fractions import Fraction
 from pathlib import Path
 
@@ -6,8 +7,8 @@ import numpy as np
 import pytest
 
 from m2m.errors import InputError
-from m2m.studio import ACTIONS, StudioParams, draw_clip, draw_dataset
-from m2m.studio.dataset import TRUTH, specs
+from m2m.studio import ACTIONS, ClipSpec, StudioParams, draw_clip, draw_dataset
+from m2m.studio.dataset import TRUTH, planted_bias, specs
 from m2m.video import probe, read
 
 SMALL = {"size": (160, 96), "fps": 8, "seconds": 1.0}
@@ -95,3 +96,24 @@ def test_the_number_of_workers_changes_no_byte(tmp_path):
         {p.relative_to(r): p.read_bytes() for p in r.rglob("*") if p.is_file()} for r in sorted(tmp_path.iterdir())
     ]
     assert files[0] == files[1]
+
+
+def test_backgrounds_tell_the_classes_as_often_as_planted():
+    params = StudioParams(classes=5, clips=400, seed=3, scene_bias=True)
+    planted, made = planted_bias(params), specs(params)
+    assert sorted(planted.values()) == [0, 0.25, 0.5, 0.75, 1]
+    for label, chance in planted.items():
+        places = [s.place for s in made.values() if s.label == label]
+        own = params.seed * 1000 + list(ACTIONS).index(label)
+        assert np.mean([p == own for p in places]) == pytest.approx(chance + (1 - chance) / 5, abs=0.07)
+    assert {s.place for s in specs(StudioParams(classes=5, clips=2)).values()} == {None}
+
+
+def test_one_place_is_one_background_for_all(tmp_path):
+    plain = {"size": (96, 64), "fps": Fraction(8), "seconds": 0.25, "camera": "still", "clutter": False}
+    one, other = draw_clip(ClipSpec("wave", 1, place=7, **plain)), draw_clip(ClipSpec("kick", 2, place=7, **plain))
+    assert np.array_equal(one.plates, other.plates) and not np.array_equal(one.frames, other.frames)
+    assert not np.array_equal(one.plates, draw_clip(ClipSpec("wave", 1, place=8, **plain)).plates)
+    draw_dataset(tmp_path / "out", 2, 1, size=(96, 64), seconds=0.2, scene_bias=True)
+    written = json.loads((tmp_path / "out" / TRUTH / "scene_bias.json").read_text())
+    assert written == planted_bias(StudioParams(classes=2, scene_bias=True))
