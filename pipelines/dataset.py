@@ -19,13 +19,14 @@ from components.recover import recover
 from components.register import register
 from components.report_failure import report_failure
 from components.snapshot import snapshot
+from m2m.cluster import ClusterParams
 from pipelines.resources import fit
 
 PARALLEL = 8
 """Shards in work at a time, as long as nobody asks for more."""
 
 
-def dataset_pipeline(split: bool = True, gpu: bool = False) -> dsl.base_component.BaseComponent:
+def dataset_pipeline(split: bool = True, cluster: ClusterParams | None = None) -> dsl.base_component.BaseComponent:
     """Wires the data set pipeline.
 
     Loops run over shards, never over clips, and what a loop takes from outside is a pipeline parameter or an artifact:
@@ -34,21 +35,21 @@ def dataset_pipeline(split: bool = True, gpu: bool = False) -> dsl.base_componen
     Args:
         split: Whether detect, inpaint, recover and compose are tasks of their own, with their intermediates in the work
             store, or one task.
-        gpu: Ask for GPUs where they help.
+        cluster: What the cluster is like; None for a run on this machine.
     """
 
     def stages(manifest: Any, shard: Any, params: Any, workers: Any) -> tuple[PipelineTask, dict[str, Any]]:
         if not split:
             task = augment(manifest=manifest, shard=shard, params=params, workers=workers)
-            return fit(task, "augment", gpu).set_caching_options(False), {}
-        found = fit(detect(manifest=manifest, shard=shard, params=params, workers=workers), "detect", gpu)
+            return fit(task, "augment", cluster).set_caching_options(False), {}
+        found = fit(detect(manifest=manifest, shard=shard, params=params, workers=workers), "detect", cluster)
         people = found.set_caching_options(False).outputs["people"]
         clean = inpaint(manifest=manifest, people=people, shard=shard, params=params, workers=workers)
         moved = recover(people=people, shard=shard, params=params, workers=workers)
-        plates = fit(clean, "inpaint", gpu).set_caching_options(False).outputs["plates"]
-        bodies = fit(moved, "recover", gpu).set_caching_options(False).outputs["bodies"]
+        plates = fit(clean, "inpaint", cluster).set_caching_options(False).outputs["plates"]
+        bodies = fit(moved, "recover", cluster).set_caching_options(False).outputs["bodies"]
         drawn = compose(manifest=manifest, plates=plates, bodies=bodies, shard=shard, params=params, workers=workers)
-        return fit(drawn, "compose").set_caching_options(False), {"plates": plates}
+        return fit(drawn, "compose", cluster).set_caching_options(False), {"plates": plates}
 
     @dsl.pipeline(
         name="m2m-dataset" if split else "m2m-dataset-fused",
@@ -78,14 +79,14 @@ def dataset_pipeline(split: bool = True, gpu: bool = False) -> dsl.base_componen
             shards: Into how many shards the result is packed.
             workers: Processes of each task.
         """
-        failure = fit(report_failure(), "report-failure")
+        failure = fit(report_failure(), "report-failure", cluster)
         with dsl.ExitHandler(failure, name="whole-run"):
             # Looks at the source anew in every run: what it says is what the later tasks are cached by.
-            seen = fit(snapshot(source=source), "snapshot").set_caching_options(False)
+            seen = fit(snapshot(source=source), "snapshot", cluster).set_caching_options(False)
             taken = ingest(source=source, source_hash=seen.output, params=ingest_params, workers=workers)
-            fit(taken, "ingest").set_caching_options(False)
+            fit(taken, "ingest", cluster).set_caching_options(False)
             chosen = curate(dataset=taken.outputs["dataset"], params=curate_params)
-            fit(chosen, "curate").set_caching_options(False)
+            fit(chosen, "curate", cluster).set_caching_options(False)
             manifest = chosen.outputs["curated"]
             with dsl.ParallelFor(chosen.outputs["Output"], name="shards", parallelism=PARALLEL) as shard:
                 made, more = stages(manifest, shard, augment_params, workers)
@@ -98,15 +99,15 @@ def dataset_pipeline(split: bool = True, gpu: bool = False) -> dsl.base_componen
                     workers=workers,
                     **more,
                 )
-                fit(looked, "audit").set_caching_options(False)
+                fit(looked, "audit", cluster).set_caching_options(False)
             parts = dsl.Collected(looked.outputs["audited"])
             whole = merge(parts=parts, manifest=manifest, params=augment_params, shards=shards)
-            fit(whole, "merge").set_caching_options(False)
+            fit(whole, "merge", cluster).set_caching_options(False)
             merged = whole.outputs["dataset"]
             # The page tells why a run failed, so it comes before the gate.
-            page = fit(describe(dataset=merged), "describe")
-            passed = fit(gate(dataset=merged, params=gate_params).after(page), "gate").set_caching_options(False)
+            page = fit(describe(dataset=merged), "describe", cluster)
+            passed = fit(gate(dataset=merged, params=gate_params).after(page), "gate", cluster).set_caching_options(False)
             version = register(dataset=merged, params=register_params).after(passed)
-            fit(version, "register").set_caching_options(False)
+            fit(version, "register", cluster).set_caching_options(False)
 
     return pipeline

@@ -7,14 +7,15 @@ from components.evaluate import evaluate
 from components.pretrain import pretrain
 from components.report_failure import report_failure
 from components.summarize import summarize
+from m2m.cluster import ClusterParams
 from pipelines.resources import fit
 
 
-def experiment_pipeline(gpu: bool = False) -> dsl.base_component.BaseComponent:
+def experiment_pipeline(cluster: ClusterParams | None = None) -> dsl.base_component.BaseComponent:
     """Wires the experiment pipeline.
 
     Args:
-        gpu: Ask for GPUs where they help.
+        cluster: What the cluster is like; None for a run on this machine.
     """
 
     @dsl.pipeline(name="m2m-experiment", description="Pre-train, align, fine-tune and probe.")
@@ -41,10 +42,10 @@ def experiment_pipeline(gpu: bool = False) -> dsl.base_component.BaseComponent:
             evaluate_params: The section `evaluate`.
             seed: Seed of pre-training and alignment.
         """
-        failure = fit(report_failure(), "report-failure")
+        failure = fit(report_failure(), "report-failure", cluster)
         with dsl.ExitHandler(failure, name="whole-run"):
             learned = pretrain(dataset=pretrain_set, params=pretrain_params, model=model_params, seed=seed)
-            fit(learned, "pretrain", gpu)
+            fit(learned, "pretrain", cluster)
             aligned = align(
                 dataset=align_set,
                 checkpoint=learned.outputs["checkpoint"],
@@ -52,7 +53,7 @@ def experiment_pipeline(gpu: bool = False) -> dsl.base_component.BaseComponent:
                 model=model_params,
                 seed=seed,
             )
-            fit(aligned, "align", gpu)
+            fit(aligned, "align", cluster)
             with dsl.ParallelFor(downstream, name="tests", parallelism=8) as test:
                 tested = evaluate(
                     dataset=test.dataset,
@@ -63,10 +64,10 @@ def experiment_pipeline(gpu: bool = False) -> dsl.base_component.BaseComponent:
                     params=evaluate_params,
                     model=model_params,
                 )
-                fit(tested, "evaluate", gpu)
+                fit(tested, "evaluate", cluster)
             page = summarize(
                 datasets=[pretrain_set, align_set], evaluations=dsl.Collected(tested.outputs["evaluation"])
             )
-            fit(page, "summarize")
+            fit(page, "summarize", cluster)
 
     return pipeline

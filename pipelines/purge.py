@@ -4,11 +4,16 @@ from kfp import dsl
 
 from components.purge import purge
 from components.report_failure import report_failure
+from m2m.cluster import ClusterParams
 from pipelines.resources import fit
 
 
-def purge_pipeline() -> dsl.base_component.BaseComponent:
-    """Wires the purge pipeline."""
+def purge_pipeline(cluster: ClusterParams | None = None) -> dsl.base_component.BaseComponent:
+    """Wires the purge pipeline.
+
+    Args:
+        cluster: What the cluster is like; None for a run on this machine.
+    """
 
     @dsl.pipeline(name="m2m-purge", description="Deletes originals and intermediates, and proves it.")
     def pipeline(dataset: str, yes: bool = False):
@@ -18,8 +23,8 @@ def purge_pipeline() -> dsl.base_component.BaseComponent:
             dataset: Hash of a merged data set.
             yes: Really delete; without it the proof says what would go.
         """
-        failure = fit(report_failure(), "report-failure")
+        failure = fit(report_failure(), "report-failure", cluster)
         with dsl.ExitHandler(failure, name="whole-run"):
-            fit(purge(dataset=dataset, yes=yes), "purge").set_caching_options(False)
+            fit(purge(dataset=dataset, yes=yes), "purge", cluster).set_caching_options(False)
 
     return pipeline
