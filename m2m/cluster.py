@@ -18,8 +18,8 @@ class ClusterParams:
         pull_secret: Name of the secret with the registry's credentials, in the run's namespace; empty for none.
         gpu: Resource name of the GPUs to ask for where they help, `nvidia.com/gpu`; empty for none.
         gpu_pool: `KEY=VALUE` that the nodes with these GPUs are labelled with; empty for any node.
-        spot_pool: `KEY=VALUE` of the taint of nodes that may go away at any time; empty keeps tasks off them. Only tasks
-            that lose little are let on: what is done lies in the work store.
+        spot_pool: `KEY=VALUE` of the taint of nodes that may go away at any time; empty keeps tasks off them. Only
+            tasks that lose little are let on: what is done lies in the work store.
         labels: `KEY=VALUE` each, on every pod and scratch volume: whose costs these are.
         scratch_class: Storage class of the scratch volumes; empty for the cluster's default.
         shard_gib: The largest shard's videos in GiB: scratch volumes are sized from it.

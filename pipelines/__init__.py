@@ -1,1 +1,1 @@
-"""KFP pipelines: wiring only. `python -m pipelines run | compile`."""
+"""KFP pipelines: wiring only. `python -m pipelines run | submit | schedule | compile`."""

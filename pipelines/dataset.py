@@ -106,7 +106,9 @@ def dataset_pipeline(split: bool = True, cluster: ClusterParams | None = None) -
             merged = whole.outputs["dataset"]
             # The page tells why a run failed, so it comes before the gate.
             page = fit(describe(dataset=merged), "describe", cluster)
-            passed = fit(gate(dataset=merged, params=gate_params).after(page), "gate", cluster).set_caching_options(False)
+            passed = fit(gate(dataset=merged, params=gate_params).after(page), "gate", cluster).set_caching_options(
+                False
+            )
             version = register(dataset=merged, params=register_params).after(passed)
             fit(version, "register", cluster).set_caching_options(False)
 

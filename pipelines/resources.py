@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from kfp import kubernetes
 from kfp.dsl import PipelineTask
 
-from components.images import address
 from m2m.cluster import ClusterParams
+from pipelines.images import address
 
 CONFIG = "m2m"
 """Config map with the stores' and the tracker's addresses, and secret with the store's credentials."""

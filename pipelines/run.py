@@ -9,7 +9,7 @@ import time
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass
 from io import TextIOBase
 from pathlib import Path
@@ -101,7 +101,14 @@ class _Log(TextIOBase):
         return None
 
 
-def run(pipeline: Callable[..., Any], arguments: dict[str, Any], root: Path, verbose: bool = False) -> Run:
+def run(
+    pipeline: Callable[..., Any],
+    arguments: dict[str, Any],
+    root: Path,
+    verbose: bool = False,
+    docker: bool = False,
+    sees: tuple[Path, ...] = (),
+) -> Run:
     """Runs a pipeline with `kfp.local`.
 
     Stores and tracker lie under `root` unless the environment names others, so a second run finds what the first has
@@ -112,6 +119,8 @@ def run(pipeline: Callable[..., Any], arguments: dict[str, Any], root: Path, ver
         arguments: Its parameters.
         root: Folder of runs, stores and the tracker's data.
         verbose: Show everything, not only what a person wants to see.
+        docker: Each task in a container of its stage's image, instead of a process of this environment.
+        sees: Files and folders outside of `root` that containers may read.
 
     Raises:
         M2MError: A task failed with an error of ours; the same error, so that exit codes hold.
@@ -127,8 +136,12 @@ def run(pipeline: Callable[..., Any], arguments: dict[str, Any], root: Path, ver
     before = set(runs.iterdir())
     name = f"{pipeline.name}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
     log = runs / f"{name}.log"
-    local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(runs))
-    with log.open("w", encoding="utf-8") as file, _environment(root, name):
+    with (
+        log.open("w", encoding="utf-8") as file,
+        _environment(root, name),
+        _runner(pipeline, root, name, docker, sees) as by,
+    ):
+        local.init(by, pipeline_root=str(runs))
         printed = _Log(file, sys.stdout, verbose)
         try:
             with redirect_stdout(printed), _quiet():
@@ -139,6 +152,14 @@ def run(pipeline: Callable[..., Any], arguments: dict[str, Any], root: Path, ver
     if not folders:
         raise InfrastructureError(f"the run left no folder in {runs}", f"look at {log}")
     return Run(folders[0], log, time.time() - begin)
+
+
+def _runner(pipeline: Any, root: Path, name: str, docker: bool, sees: tuple[Path, ...]) -> AbstractContextManager[Any]:
+    if not docker:
+        return nullcontext(local.SubprocessRunner(use_venv=False))
+    from pipelines.containers import docker_runner
+
+    return docker_runner(pipeline, root, name, sees)
 
 
 def _cause(error: RuntimeError, raised: list[tuple[str, str]], log: Path) -> M2MError:

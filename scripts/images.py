@@ -1,8 +1,7 @@
-"""Builds the images of the stages: scripts/images.py [--registry R] [--base IMAGE] [--push] [NAME ...]. Needs no package."""
+"""Builds the images of the stages: scripts/images.py [--registry R] [--base IMAGE] [--push] [NAME ...]."""
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -12,7 +11,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from components import images  # noqa: E402
+from components.images import NAMES  # noqa: E402
+from pipelines import images  # noqa: E402
 
 LOCAL_BASE = "m2m/debian:bookworm"
 FULL = "no space left on device"
@@ -38,7 +38,9 @@ def client() -> tuple[str, dict[str, str]]:
         major = version.stdout.partition(".")[0]
         if run(docker, "buildx", "version").returncode == 0 or (major.isdecimal() and int(major) < 23):
             return docker, {**os.environ, "DOCKER_BUILDKIT": "1"}
-    raise Failed(f"{', '.join(found)} cannot build with BuildKit: install buildx, or Debian's docker.io, and name it in DOCKER")
+    raise Failed(
+        f"{', '.join(found)} cannot build with BuildKit: install buildx, or Debian's docker.io, and name it in DOCKER"
+    )
 
 
 def run(*command: str) -> "subprocess.CompletedProcess[str]":
@@ -47,7 +49,7 @@ def run(*command: str) -> "subprocess.CompletedProcess[str]":
 
 
 def base(docker: str, wanted: str) -> str:
-    """The image to build upon: the one asked for, or, where no registry is in reach, one made from Debian's packages."""
+    """The image to build upon: the one asked for, or one made from Debian's packages where no registry is in reach."""
     named = wanted or images.base_image()
     if run(docker, "image", "inspect", named).returncode == 0:
         return named
@@ -74,7 +76,12 @@ def secrets() -> list[str]:
     """What this machine's pip and uv need to reach their index: certificates and settings, for the build alone."""
     certificates = os.environ.get("SSL_CERT_FILE") or "/etc/ssl/certs/ca-certificates.crt"
     given = {"ca": certificates, "pip": os.environ.get("PIP_CONFIG_FILE"), "uv": os.environ.get("UV_CONFIG_FILE")}
-    return [part for name, path in given.items() if path and Path(path).is_file() for part in ("--secret", f"id={name},src={path}")]
+    return [
+        part
+        for name, path in given.items()
+        if path and Path(path).is_file()
+        for part in ("--secret", f"id={name},src={path}")
+    ]
 
 
 def revision() -> str:
@@ -114,18 +121,20 @@ def build(docker: str, environment: dict[str, str], name: str, registry: str, up
 def main() -> int:
     """Builds what was asked for, in an order in which layers are shared."""
     parser = argparse.ArgumentParser(prog="scripts/images.py", description=__doc__.partition(":")[0] + ".")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(images.NAMES)} (default: all)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)} (default: all)")
     parser.add_argument("--registry", default="m2m", help="registry and folder of the addresses (default: m2m)")
-    parser.add_argument("--base", default="", help="what to build upon (default: the Dockerfile's BASE, or debootstrap)")
+    parser.add_argument(
+        "--base", default="", help="what to build upon (default: the Dockerfile's BASE, or debootstrap)"
+    )
     parser.add_argument("--push", action="store_true", help="push what was built")
     args = parser.parse_args()
-    if unknown := set(args.names) - set(images.NAMES):
-        parser.error(f"there is no image {min(unknown)}; there are {', '.join(images.NAMES)}")
+    if unknown := set(args.names) - set(NAMES):
+        parser.error(f"there is no image {min(unknown)}; there are {', '.join(NAMES)}")
     try:
         docker, environment = client()
         upon = base(docker, args.base)
         (ROOT / images.BASE_FILE).write_text(upon + "\n", encoding="utf-8")
-        for name in args.names or images.NAMES:
+        for name in args.names or NAMES:
             address = build(docker, environment, name, args.registry, upon)
             if args.push and (pushed := run(docker, "push", "--quiet", address)).returncode != 0:
                 raise Failed(f"cannot push {address}: {last(pushed.stderr)}")

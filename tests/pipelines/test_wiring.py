@@ -6,17 +6,32 @@ import pytest
 import yaml
 from kfp import components as sdk
 
-from pipelines import resources
+from m2m import params
+from m2m.cluster import ClusterParams
+from m2m.errors import InputError
+from pipelines import limits, resources
 from pipelines.compile import compile_all
+from pipelines.dataset import dataset_pipeline
 
 GOLDEN = Path(__file__).parent / "golden"
+CLUSTER = ClusterParams(
+    tag="v1",
+    registry="reg.example/m2m",
+    pull_secret="registry",
+    gpu="nvidia.com/gpu",
+    gpu_pool="pool=a100",
+    spot_pool="spot=yes",
+    labels=("team=motion", "cost/centre=42"),
+    scratch_class="fast",
+    shard_gib=3.0,
+)
 ENVIRONMENT_INPUTS = {"M2M_STORE", "M2M_WORK", "MLFLOW_TRACKING_URI"}
 
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory) -> dict[str, list[dict]]:
-    """The documents of every compiled pipeline by name; GPUs asked for."""
-    made = compile_all(tmp_path_factory.mktemp("compiled"), gpu=True)
+    """The documents of every compiled pipeline by name, with everything asked for."""
+    made = compile_all(tmp_path_factory.mktemp("compiled"), CLUSTER)
     return {path.stem: list(yaml.safe_load_all(path.read_text())) for path in made}
 
 
@@ -31,12 +46,13 @@ def all_tasks(spec: dict) -> dict[str, dict]:
 
 
 def test_compiled_pipelines_equal_the_golden_files(tmp_path):
-    made = compile_all(tmp_path)
+    made = compile_all(tmp_path, ClusterParams(tag="latest"))
     expected = {path.name: path.read_text() for path in sorted(GOLDEN.glob("*.yaml"))}
     assert {p.name for p in made} == set(expected)
     for path in made:
         assert path.read_text() == expected[path.name], (
-            f"{path.name} changed; if that is meant: python -m pipelines compile tests/pipelines/golden"
+            f"{path.name} changed; if that is meant: "
+            "python -m pipelines compile tests/pipelines/golden --set cluster.tag=latest"
         )
 
 
@@ -153,3 +169,91 @@ def test_components_are_thin():
 def test_compiling_twice_gives_the_same_bytes(tmp_path):
     first, second = compile_all(tmp_path / "a"), compile_all(tmp_path / "b")
     assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second]
+
+
+def executors(compiled: dict[str, list[dict]]) -> list[tuple[str, dict, dict]]:
+    """Stage, container and what Kubernetes is asked for, of every task."""
+    found = []
+    for spec, *more in compiled.values():
+        platform = more[0]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+        for name, executor in spec["deploymentSpec"]["executors"].items():
+            found.append((name.removeprefix("exec-"), executor["container"], platform[name]))
+    return found
+
+
+def test_images_have_the_registry_the_tag_and_the_pull_secret(compiled):
+    for stage, container, asked in executors(compiled):
+        assert container["image"].startswith("reg.example/m2m/") and container["image"].endswith(":v1"), stage
+        assert asked["imagePullSecret"] == [
+            {"secretName": "registry", "secretNameParameter": {"runtimeValue": {"constant": "registry"}}}
+        ], stage
+
+
+def test_shared_memory_is_counted_in_the_memory(compiled):
+    """It lies in memory: more of it than the limit leaves would kill the task."""
+    checked = 0
+    for stage, container, asked in executors(compiled):
+        needs = resources.NEEDS[stage]
+        (*memory,) = (m for m in asked["emptyDirMounts"] if m.get("medium") == "Memory")
+        assert bool(memory) == bool(needs.shm), stage
+        if memory:
+            checked += 1
+            assert memory[0]["mountPath"] == "/dev/shm" and memory[0]["sizeLimit"] == f"{needs.shm}G"
+            assert container["resources"]["resourceMemoryLimit"] == f"{needs.memory + needs.shm}G"
+    assert checked == 3
+
+
+def test_scratch_is_a_volume_of_the_pod_sized_from_the_shard(compiled):
+    for stage, container, asked in executors(compiled):
+        needs = resources.NEEDS[stage]
+        volumes = asked.get("genericEphemeralVolume", [])
+        assert bool(volumes) == bool(needs.scratch), stage
+        for volume in volumes:
+            assert volume["mountPath"] == "/scratch" and volume["storageClassName"] == "fast", stage
+            assert int(volume["size"].removesuffix("Gi")) >= needs.scratch * CLUSTER.shard_gib, stage
+            assert volume["metadata"]["labels"]["team"] == "motion"
+            assert {"name": "TMPDIR", "value": "/scratch"} in container["env"], stage
+
+
+def test_costs_are_labelled_and_pods_know_their_run(compiled):
+    for stage, _, asked in executors(compiled):
+        assert asked["podMetadata"]["labels"] == {"team": "motion", "cost/centre": "42"}, stage
+        (named,) = asked["fieldPathAsEnv"]
+        assert named == {"name": "M2M_PIPELINE_RUN", "fieldPath": "metadata.labels['pipeline/runid']"}, stage
+
+
+def test_gpu_tasks_go_to_the_pool_and_only_what_loses_little_to_spot_nodes(compiled):
+    for stage, _, asked in executors(compiled):
+        needs = resources.NEEDS[stage]
+        assert asked.get("nodeSelector", {}).get("labels") == ({"pool": "a100"} if needs.gpu else None), stage
+        tolerated = {t["key"] for t in asked.get("tolerations", [])}
+        assert ("nvidia.com/gpu" in tolerated) == needs.gpu, stage
+        assert ("spot" in tolerated) == needs.spot, stage
+    kept = {"gate", "register", "purge", "merge", "report-failure", "snapshot", "ingest"}
+    assert not any(resources.NEEDS[stage].spot for stage in kept)
+
+
+def test_a_run_on_this_machine_asks_for_no_disk_of_a_pod():
+    for executor in dataset_pipeline().pipeline_spec.deployment_spec["executors"].values():
+        assert "env" not in executor["container"]
+
+
+@pytest.mark.parametrize(
+    "profile", [None, *sorted(p.stem for p in (Path(__file__).parents[2] / "profiles").glob("*.yaml"))]
+)
+def test_the_largest_run_stays_under_half_of_what_a_backend_takes(tmp_path, profile):
+    """131,071 bytes for a task's input, 1 MiB for Argo's workflow."""
+    sections = ("ingest", "curate", "augment", "audit", "gate", "register")
+    arguments = {f"{name}_params": params.to_dict(params.load(name, profile)) for name in sections}
+    for path in compile_all(tmp_path):
+        limits.check(path.read_bytes(), arguments)
+        assert len(path.read_bytes()) < 2**19
+    assert limits.executor_input(arguments["ingest_params"]["shards"], arguments) < 131_071 // 2
+
+
+def test_more_shards_than_an_input_holds_are_refused_before_anything_runs():
+    limits.check(b"", {"ingest_params": {"shards": 90}})
+    with pytest.raises(InputError, match="fewer, bigger shards"):
+        limits.check(b"", {"ingest_params": {"shards": 100}})
+    with pytest.raises(InputError, match="above half of 1048576"):
+        limits.check(b"x" * 600_000, {})

@@ -1,0 +1,128 @@
+"""A runner that gives every task of a local run a container of its stage's image, as confined as on a cluster."""
+
+import contextlib
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from docker.errors import DockerException, ImageNotFound, NotFound
+from docker.types import Mount
+from google.protobuf import json_format
+from kfp import local
+from kfp.local import docker_task_handler
+
+import docker
+from m2m.errors import InfrastructureError, InputError
+from pipelines.resources import SCRATCH
+
+SHM = "1g"
+LABEL = "m2m.run"
+PASSED = re.compile(r"(M2M|AWS|MLFLOW|DVC|GIT)_\w+|OMP_NUM_THREADS|(HTTPS?|NO)_PROXY", re.IGNORECASE)
+"""What a container gets of this process's environment: addresses and credentials, as from config map and secret."""
+
+HOST_FILES = re.compile(r"AWS_CA_BUNDLE|AWS_CONFIG_FILE|AWS_SHARED_CREDENTIALS_FILE|GIT_SSL_CAINFO|M2M_BASE_IMAGE")
+"""Names of files on this machine, which a container does not see; of those that are there it gets the file."""
+
+
+def images(pipeline: Any) -> set[str]:
+    """The addresses of the images that a pipeline's tasks run in."""
+    executors = json_format.MessageToDict(pipeline.pipeline_spec.deployment_spec)["executors"]
+    return {executor["container"]["image"] for executor in executors.values()}
+
+
+def run_container(client: Any, image: str, command: list[str], volumes: dict[str, Any], **more: Any) -> int:
+    """Runs a task's container to its end, prints what it prints, and gives its exit status.
+
+    kfp's own function has the engine remove the container at its end; where that is quicker than the question for the
+    status, it takes the task for a success. A gate that fails would pass.
+    """
+    container = client.containers.run(image, command, detach=True, volumes=volumes, **more)
+    try:
+        for line in container.logs(stream=True, follow=True):
+            print(line.decode(errors="replace"), end="")
+        return int(container.wait()["StatusCode"])
+    finally:
+        container.remove(force=True)
+
+
+@contextlib.contextmanager
+def _kept_until_asked() -> Iterator[None]:
+    own = docker_task_handler.run_docker_container
+    docker_task_handler.run_docker_container = run_container
+    try:
+        yield
+    finally:
+        docker_task_handler.run_docker_container = own
+
+
+@contextlib.contextmanager
+def docker_runner(pipeline: Any, root: Path, name: str, sees: tuple[Path, ...] = ()) -> Iterator[local.DockerRunner]:
+    """A `kfp.local` runner for one run.
+
+    Containers share the host's network, so that a store or a tracker on loopback is found; they run as the calling user
+    without any capability, on a file system that may only be read. What they leave behind ends with the run.
+
+    Args:
+        pipeline: What will run; its images must be on this engine.
+        root: Folder of runs, stores and the tracker's data.
+        name: The run's name.
+        sees: Files and folders outside of `root` that tasks read.
+
+    Raises:
+        InputError: An image is not there.
+        InfrastructureError: No engine answers.
+    """
+    try:
+        client = docker.from_env()
+        client.ping()
+    except DockerException as error:
+        raise InfrastructureError(
+            f"no Docker engine answers: {error}", "start one, name it in DOCKER_HOST, or run with --runner subprocess"
+        ) from error
+    scratch, cache = root / "scratch" / name, root / "cache"
+    try:
+        for image in sorted(images(pipeline)):
+            try:
+                client.images.get(image)
+            except ImageNotFound as error:
+                raise InputError(f"there is no image {image} on this engine", "make images, or pull it") from error
+        for folder in (scratch, cache):
+            folder.mkdir(parents=True, exist_ok=True)
+        environment = {k: v for k, v in os.environ.items() if PASSED.fullmatch(k) and not HOST_FILES.fullmatch(k)}
+        files = {k: Path(v) for k, v in os.environ.items() if HOST_FILES.fullmatch(k) and Path(v).is_file()}
+        environment |= {k: str(path) for k, path in files.items()}
+        stores = [Path(environment[k]) for k in ("M2M_STORE", "M2M_WORK") if environment.get(k, "").startswith("/")]
+        for store in stores:
+            store.mkdir(parents=True, exist_ok=True)
+        written = {root, *(store for store in stores if not store.is_relative_to(root))}
+        read = {path for path in (*sees, *files.values()) if not path.is_relative_to(root)}
+        mounts = [Mount(str(path), str(path), type="bind") for path in sorted(written)]
+        mounts += [Mount(str(path), str(path), type="bind", read_only=True) for path in sorted(read)]
+        mounts.append(Mount(SCRATCH, str(scratch), type="bind"))
+        environment |= {"TMPDIR": SCRATCH, "NUMBA_CACHE_DIR": str(cache / "numba")}
+        runner = local.DockerRunner(
+            user=f"{os.getuid()}:{os.getgid()}",
+            environment=environment,
+            mounts=mounts,
+            network_mode="host",
+            shm_size=SHM,
+            read_only=True,
+            tmpfs={"/tmp": ""},
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            labels={LABEL: name},
+        )
+        with _kept_until_asked():
+            yield runner
+    except DockerException as error:
+        raise InfrastructureError(f"the Docker engine failed: {error}", "see docker system df and its log") from error
+    finally:
+        # kfp.local starts containers and does not stop them when it is interrupted.
+        for container in client.containers.list(filters={"label": f"{LABEL}={name}"}):
+            with contextlib.suppress(NotFound):
+                container.kill()
+        client.close()
+        shutil.rmtree(scratch, ignore_errors=True)

@@ -1,0 +1,50 @@
+"""What tests with a Docker engine share: whether one answers, and the images of this very code."""
+
+import functools
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from docker.errors import DockerException
+
+import docker
+from pipelines.images import address
+
+ROOT = Path(__file__).parents[1]
+
+
+@functools.cache
+def without_engine() -> str:
+    """Why there is no engine; empty if one answers."""
+    try:
+        client = docker.from_env()
+        client.ping()
+        client.close()
+    except DockerException as error:
+        return f"no Docker engine answers: {error}"
+    return ""
+
+
+def engine() -> docker.DockerClient:
+    """The engine, or the test is skipped."""
+    if reason := without_engine():
+        pytest.skip(reason)
+    return docker.from_env()
+
+
+def built(name: str) -> str:
+    """The address of one of this code's images; skips where it was not built: tests build no image by themselves."""
+    client = engine()
+    try:
+        client.images.get(address(f"m2m/{name}"))
+    except docker.errors.ImageNotFound:
+        pytest.skip(f"there is no image {address(f'm2m/{name}')}: make images")
+    finally:
+        client.close()
+    return address(f"m2m/{name}")
+
+
+def build(*names: str) -> None:
+    """Builds images."""
+    subprocess.run([sys.executable, ROOT / "scripts" / "images.py", *names], check=True)

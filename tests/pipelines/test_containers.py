@@ -1,0 +1,230 @@
+"""Every stage in its own image: the same bytes as without, what a container may do, and a container that is killed."""
+
+import hashlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from kfp.local import docker_task_handler
+
+import docker
+from components.images import NAMES
+from m2m.checkout import checkout
+from m2m.errors import InputError
+from m2m.store import DATA, WORK, open_store
+from m2m.studio import draw_dataset
+from pipelines import containers
+from pipelines.__main__ import main
+from tests.containers import built, engine
+from tests.pipelines import toys
+from tests.trackers import database, runs
+
+CONFINED = {
+    "user": "54321:0",
+    "read_only": True,
+    "tmpfs": {"/tmp": ""},
+    "cap_drop": ["ALL"],
+    "security_opt": ["no-new-privileges"],
+    "network_mode": "host",
+    "remove": True,
+}
+STAGES = ("detect", "inpaint", "recover", "base")
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("drawn") / "clips"
+    draw_dataset(folder, classes=2, clips_per_class=1, fps=8, seconds=1.0)
+    return folder
+
+
+@pytest.fixture
+def addresses(monkeypatch, s3):
+    """Stores on the S3 server, a prefix of their own each time."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+    def use(prefix: str) -> None:
+        monkeypatch.setenv(DATA, f"s3://{s3.bucket}/{prefix}/store")
+        monkeypatch.setenv(WORK, f"s3://{s3.bucket}/{prefix}/work")
+
+    return use
+
+
+def dataset(root: Path, source: Path, runner: str, *more: str) -> int:
+    fixed = ["--source", str(source), "--root", str(root), "--output", str(root.with_suffix(".json"))]
+    fixed += ["--set", "ingest.shards=1", "--set", "curate.classes=2", "--set", "gate.max_quarantined=0.5"]
+    return main(["run", "dataset", "--runner", runner, *fixed, *more])
+
+
+def videos(root: Path) -> dict[str, str]:
+    """Every video of the merged data set by its place, with its bytes' hash."""
+    with checkout(json.loads(root.with_suffix(".json").read_text())["dataset"]) as folder:
+        found = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.rglob("*.mp4"))}
+    return found
+
+
+@pytest.fixture
+def tracker(tmp_path):
+    """An MLflow server in a container of its own: its address, and that of its database."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder = tmp_path / "tracker"
+    folder.mkdir()
+    uri = database(folder)
+    command = ["mlflow", "server", "--backend-store-uri", uri, "--host", "127.0.0.1", "--port", str(port)]
+    mount = docker.types.Mount(str(folder), str(folder), type="bind")
+    client = engine()
+    more = {**CONFINED, "user": f"{os.getuid()}:{os.getgid()}", "remove": False, "mounts": [mount]}
+    command += ["--workers", "1", "--artifacts-destination", str(folder / "artifacts")]
+    quick = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    container = client.containers.run(built("base"), command, detach=True, environment=quick, **more)
+    yield f"http://127.0.0.1:{port}", uri
+    container.remove(force=True)
+    client.close()
+
+
+@pytest.mark.slow
+def test_the_pipeline_in_containers_makes_the_same_bytes_and_goes_on_where_one_was_killed(
+    source, addresses, tracker, tmp_path, monkeypatch, capfd
+):
+    for name in STAGES:
+        built(name)
+    addresses("alone")
+    assert dataset(tmp_path / "alone", source, "subprocess") == 0, capfd.readouterr()
+    expected = videos(tmp_path / "alone")
+    assert len(expected) == 2
+    first = json.loads((tmp_path / "alone.json").read_text())
+
+    addresses("contained")
+    address, backend = tracker
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    with Killer(built("detect")) as killer:
+        code = dataset(tmp_path / "contained", source, "docker")
+    assert code == 0, capfd.readouterr()
+    assert killer.killed, "no container was killed"
+    assert videos(tmp_path / "contained") == expected
+    assert json.loads((tmp_path / "contained.json").read_text())["dataset"] == first["dataset"]
+    # What the killed container had finished was found, and not done again.
+    (log,) = (tmp_path / "contained" / "runs").glob("*.log")
+    assert "finished earlier" in log.read_text()
+    # The tracker in its container has the pipeline's run, under the name of this very run.
+    assert [run.info.run_name for run in runs(backend)] == [log.stem]
+    client = engine()
+    assert not client.containers.list(all=True, filters={"label": containers.LABEL})
+    client.close()
+
+
+class Killer(threading.Thread):
+    """Kills the first container of an image when it has finished a clip: when the work store has a record more."""
+
+    def __init__(self, image: str) -> None:
+        super().__init__(daemon=True)
+        self._image, self._over, self.killed = image, threading.Event(), False
+
+    def __enter__(self) -> "Killer":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self.join()
+
+    def run(self) -> None:
+        client, before = engine(), None
+        while not self._over.is_set() and not self.killed:
+            for container in client.containers.list(filters={"ancestor": self._image}):
+                records = set(open_store(os.environ[WORK]).keys("records/"))
+                before = records if before is None else before
+                if records > before:
+                    container.kill("SIGKILL")
+                    self.killed = True
+            time.sleep(0.05)
+        client.close()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_image_has_a_numeric_user_labels_and_no_entrypoint(name):
+    client = engine()
+    config = client.images.get(built(name)).attrs["Config"]
+    client.close()
+    assert config["User"] == "10001:0"
+    assert not config.get("Entrypoint")
+    assert config["Labels"]["org.opencontainers.image.base.name"]
+    assert "org.opencontainers.image.revision" in config["Labels"]
+    assert not [e for e in config["Env"] if "CERT" in e or "INDEX" in e]
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_confined_container_with_a_foreign_user_finds_its_stage(name, tmp_path):
+    tmp_path.chmod(0o777)
+    script = (
+        "import getpass, tempfile, m2m, kfp.dsl.executor_main, m2m.augment.dataset, m2m.augment.compose, m2m.s3;"
+        "getpass.getuser(); tempfile.NamedTemporaryFile().close(); print(m2m.__version__)"
+    )
+    client = engine()
+    mount = docker.types.Mount("/scratch", str(tmp_path), type="bind")
+    out = client.containers.run(
+        built(name), ["python3", "-c", script], mounts=[mount], environment={"TMPDIR": "/scratch"}, **CONFINED
+    )
+    client.close()
+    assert out.decode().strip() == "0.1.0"
+
+
+def test_an_image_that_is_not_there_is_named(tmp_path, capsys, monkeypatch):
+    engine()
+    monkeypatch.setattr("pipelines.containers.images", lambda _: {"m2m/base:nothing"})
+    with (
+        pytest.raises(InputError, match="no image m2m/base:nothing on this engine"),
+        containers.docker_runner(toys.failing, tmp_path, "name"),
+    ):
+        pass
+
+
+def test_no_engine_is_said_and_nothing_is_left(tmp_path):
+    environment = {**os.environ, "DOCKER_HOST": f"unix://{tmp_path}/none.sock"}
+    command = [sys.executable, "-m", "pipelines", "run", "purge", "--dataset", "0" * 64, "--runner", "docker"]
+    done = subprocess.run([*command, "--root", str(tmp_path / "root")], env=environment, capture_output=True, text=True)
+    assert done.returncode == 5
+    assert "no Docker engine answers" in done.stderr
+
+
+class Gone:
+    """A container that the engine has removed before anybody asked for its status, as with `auto_remove`."""
+
+    def logs(self, **_):
+        return iter(())
+
+    def wait(self):
+        raise docker.errors.NotFound("gone")
+
+    def remove(self, **_):
+        pass
+
+
+class Engine:
+    """An engine whose images are there and whose containers are gone."""
+
+    containers = images = property(lambda self: self)
+
+    def list(self):
+        return []
+
+    def pull(self, _):
+        pass
+
+    def run(self, *_, **__):
+        return Gone()
+
+
+def test_a_container_whose_status_nobody_knows_is_no_success():
+    """When the first line fails kfp has mended it, and our own function may go."""
+    assert docker_task_handler.run_docker_container(Engine(), "a:b", [], {}) == 0
+    with pytest.raises(docker.errors.NotFound):
+        containers.run_container(Engine(), "a:b", [], {})
