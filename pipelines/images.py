@@ -11,7 +11,16 @@ ROOT = Path(__file__).resolve().parents[1]
 BASE_FILE = "docker/.base"
 """Where `make images` notes what it built upon; a checkout's own affair."""
 
-_SHARED = ("docker/Dockerfile", "docker/install.sh", "LICENSE", "README.md", "pyproject.toml", "m2m", "profiles")
+_SHARED = (
+    "docker/Dockerfile",
+    "docker/install.sh",
+    "docker/m2m-ssh",
+    "LICENSE",
+    "README.md",
+    "pyproject.toml",
+    "m2m",
+    "profiles",
+)
 _LOCKS = {
     "base": ("image-common", "image-base"),
     "detect": ("image-common", "models"),

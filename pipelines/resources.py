@@ -14,6 +14,9 @@ CONFIG = "m2m"
 
 ADDRESSES = {"store": "M2M_STORE", "work": "M2M_WORK", "endpoint": "AWS_ENDPOINT_URL", "tracker": "MLFLOW_TRACKING_URI"}
 CREDENTIALS = {"access-key": "AWS_ACCESS_KEY_ID", "secret-key": "AWS_SECRET_ACCESS_KEY"}
+GIT_SECRET, GIT_FOLDER = "m2m-git", "/etc/m2m/git"
+"""Secret with a deploy key and pinned known hosts, and where `register` finds it; no other task does."""
+
 SCRATCH = "/scratch"
 """Where a task's own volume is mounted: temporary files and fetched shards."""
 
@@ -96,6 +99,8 @@ def fit(task: PipelineTask, stage: str, cluster: ClusterParams | None) -> Pipeli
     _time(task, needs)
     if on_cluster:
         _disk(task, needs, cluster)
+        if stage == "register":
+            kubernetes.use_secret_as_volume(task, GIT_SECRET, GIT_FOLDER, optional=True)
     _nodes(task, needs, cluster)
     kubernetes.use_config_map_as_env(task, CONFIG, ADDRESSES, optional=True)
     kubernetes.use_secret_as_env(task, CONFIG, CREDENTIALS, optional=True)

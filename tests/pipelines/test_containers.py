@@ -1,11 +1,14 @@
 """Every stage in its own image: the same bytes as without, what a container may do, and a container that is killed."""
 
 import hashlib
+import itertools
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -17,6 +20,7 @@ import docker
 from components.images import NAMES
 from m2m.checkout import checkout
 from m2m.errors import InputError
+from m2m.params import to_dict
 from m2m.store import DATA, WORK, open_store
 from m2m.studio import draw_dataset
 from pipelines import containers
@@ -24,6 +28,8 @@ from pipelines.__main__ import main
 from tests.containers import built, engine
 from tests.pipelines import toys
 from tests.trackers import database, runs
+from tests.train import toysets
+from tests.train.toysets import make_set
 
 CONFINED = {
     "user": "54321:0",
@@ -105,8 +111,16 @@ def test_the_pipeline_in_containers_makes_the_same_bytes_and_goes_on_where_one_w
     addresses("contained")
     address, backend = tracker
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    # As a user whom no image knows, in folders that anybody may write.
+    monkeypatch.setattr(os, "getuid", lambda: 54321)
+    monkeypatch.setattr(os, "getgid", lambda: 0)
+    open_to_all = [tmp_path, *itertools.takewhile(lambda p: p != Path(tempfile.gettempdir()), tmp_path.parents)]
+    for folder in open_to_all:
+        folder.chmod(0o777)
+    before = os.umask(0)
     with Killer(built("detect")) as killer:
         code = dataset(tmp_path / "contained", source, "docker")
+    os.umask(before)
     assert code == 0, capfd.readouterr()
     assert killer.killed, "no container was killed"
     assert videos(tmp_path / "contained") == expected
@@ -149,6 +163,55 @@ class Killer(threading.Thread):
         client.close()
 
 
+PRETRAIN = """
+import json, sys
+from pathlib import Path
+from m2m.experiment import pretrain_set
+from m2m.params import section
+
+recipe, model = (section(name, json.loads(text)) for name, text in zip(("pretrain", "model"), sys.argv[2:]))
+pretrain_set(sys.argv[1], Path("/scratch/out"), recipe, model, seed=0)
+"""
+EPOCHS, INTERVAL = 40, 4
+
+
+@pytest.mark.slow
+def test_a_killed_training_goes_on_in_another_container_and_loses_at_most_an_interval(s3, tmp_path, monkeypatch):
+    clips = make_set(tmp_path / "clips")
+    recipe = {**to_dict(toysets.PRETRAIN), "epochs": EPOCHS, "checkpoint_every": INTERVAL}
+    command = ["python3", "-c", PRETRAIN, str(clips), json.dumps(recipe), json.dumps(to_dict(toysets.MODEL))]
+    environment = {k: os.environ[k] for k in os.environ if k.startswith("AWS_") and "FILE" not in k}
+    environment |= {WORK: f"{s3.uri}/work", "M2M_TRACKING": "off", "TMPDIR": "/scratch", "OMP_NUM_THREADS": "2"}
+    client, seen, logs = engine(), open_store(f"{s3.uri}/work"), []
+    for attempt in (1, 2):
+        disk = tmp_path / f"disk{attempt}"
+        disk.mkdir()
+        disk.chmod(0o777)
+        mounts = [
+            docker.types.Mount("/scratch", str(disk), type="bind"),
+            docker.types.Mount(str(clips), str(clips), type="bind", read_only=True),
+        ]
+        more = {**CONFINED, "remove": False, "environment": environment, "mounts": mounts}
+        container = client.containers.run(built("train"), command, detach=True, **more)
+        if attempt == 1:
+            end = time.monotonic() + 120
+            while not any(seen.keys("checkpoints/")):
+                assert time.monotonic() < end, container.logs().decode()
+                time.sleep(0.05)
+            time.sleep(0.5)
+            container.kill("SIGKILL")
+        status = container.wait()["StatusCode"]
+        logs.append(container.logs().decode())
+        container.remove(force=True)
+        assert status == (137 if attempt == 1 else 0), logs[-1]
+    client.close()
+    reached = max(int(epoch) for epoch in re.findall(rf"epoch (\d+)/{EPOCHS}", logs[0]))
+    onwards = int(re.search(rf"goes on after epoch (\d+) of {EPOCHS}", logs[1])[1])
+    assert 0 < reached < EPOCHS
+    assert reached - INTERVAL <= onwards and onwards % INTERVAL == 0
+    assert (tmp_path / "disk2" / "out" / "checkpoint.pt").is_file()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_an_image_has_a_numeric_user_labels_and_no_entrypoint(name):
     client = engine()
@@ -175,6 +238,23 @@ def test_a_confined_container_with_a_foreign_user_finds_its_stage(name, tmp_path
     )
     client.close()
     assert out.decode().strip() == "0.1.0"
+
+
+def test_git_reaches_its_hosts_as_a_user_without_a_name(tmp_path):
+    """ssh itself refuses a uid that has no name before it connects."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (tmp_path / "known_hosts").touch()
+    (tmp_path / "ssh-privatekey").touch()
+    tmp_path.chmod(0o755)
+    mount = docker.types.Mount("/etc/m2m/git", str(tmp_path), type="bind", read_only=True)
+    client = engine()
+    command = ["git", "ls-remote", f"ssh://git@127.0.0.1:{port}/none"]
+    with pytest.raises(docker.errors.ContainerError) as caught:
+        client.containers.run(built("base"), command, mounts=[mount], stderr=True, **CONFINED)
+    client.close()
+    assert b"Connection refused" in caught.value.stderr, caught.value.stderr
 
 
 def test_an_image_that_is_not_there_is_named(tmp_path, capsys, monkeypatch):

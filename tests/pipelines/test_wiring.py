@@ -257,3 +257,9 @@ def test_more_shards_than_an_input_holds_are_refused_before_anything_runs():
         limits.check(b"", {"ingest_params": {"shards": 100}})
     with pytest.raises(InputError, match="above half of 1048576"):
         limits.check(b"x" * 600_000, {})
+
+
+def test_only_register_holds_the_deploy_key(compiled):
+    for stage, _, asked in executors(compiled):
+        held = {volume["secretName"] for volume in asked.get("secretAsVolume", [])}
+        assert held == ({"m2m-git"} if stage == "register" else set()), stage
