@@ -42,6 +42,9 @@ class Cluster:
         service_account: Of their pods; empty for KFP's own.
         ca: Certificates of the endpoint.
 
+    Attributes:
+        client: What the generated services of `kfp_server_api` take.
+
     Raises:
         InputError: No endpoint is known, or a file that was named is not there.
     """
@@ -70,7 +73,7 @@ class Cluster:
         settings.retries = urllib3.Retry(2, backoff_factor=0.5)
         if token := _token():
             settings.api_key, settings.api_key_prefix = {"authorization": token}, {"authorization": "Bearer"}
-        client = api.ApiClient(settings)
+        self.client = client = api.ApiClient(settings)
         self._pipelines, self._uploads = api.PipelineServiceApi(client), api.PipelineUploadServiceApi(client)
         self._experiments, self._runs = api.ExperimentServiceApi(client), api.RunServiceApi(client)
         self._recurring = api.RecurringRunServiceApi(client)
