@@ -72,7 +72,7 @@ def _schedule_options(kind: argparse.ArgumentParser) -> None:
     kind.add_argument("--cron", required=True, metavar="CRON", help="five fields, as '30 3 * * mon-fri'")
     kind.add_argument("--timezone", default="UTC", help="of --cron, as Europe/Berlin (default: UTC)")
     kind.add_argument(
-        "--cluster-timezone", default="UTC", help="CRON_SCHEDULE_TIMEZONE of KFP's controller (default: UTC)"
+        "--cluster-timezone", default="UTC", help="cronScheduleTimezone of KFP's installation (default: UTC)"
     )
     kind.add_argument("--name", help="of the schedule; saying it again replaces it (default: the pipeline's)")
 

@@ -43,7 +43,7 @@ class Timetable:
         """Six fields, seconds first, as KFP's controller (robfig/cron 1.2) reads them.
 
         Args:
-            zone: The controller's time zone (its variable CRON_SCHEDULE_TIMEZONE).
+            zone: The controller's time zone (`cronScheduleTimezone` of its installation).
             now: From when on it must hold.
 
         Raises:
@@ -83,7 +83,7 @@ class Timetable:
     def _refused(self, zone: str) -> InputError:
         return InputError(
             f"no cron in {zone} means {self.cron!r} in {self.zone.key} all the year round",
-            f"set CRON_SCHEDULE_TIMEZONE of KFP's controller to {self.zone.key} and say so with --cluster-timezone, or "
+            f"set cronScheduleTimezone of KFP's installation to {self.zone.key} and say so with --cluster-timezone, or "
             "choose times in its zone",
         )
 

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from pipelines import resources
+from pipelines.compile import compile_all
 
 ROOT = Path(__file__).parents[2] / "k8s"
 OVERLAYS = sorted(path.name for path in (ROOT / "overlays").iterdir())
@@ -25,19 +26,6 @@ apiVersion: v1
 kind: ConfigMap
 metadata: {name: pipeline-install-config}
 data: {LOG_LEVEL: info, ARTIFACT_RETENTION_DAYS: "-1"}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: ml-pipeline-scheduledworkflow}
-spec:
-  selector: {matchLabels: {app: a}}
-  template:
-    metadata: {labels: {app: a}}
-    spec:
-      containers:
-        - name: ml-pipeline-scheduledworkflow
-          image: a
-          env: [{name: CRON_SCHEDULE_TIMEZONE, value: other}, {name: NAMESPACE, value: kept}]
 """
 """What the component patches, as KFP's own manifests name it."""
 
@@ -190,8 +178,7 @@ def test_the_component_patches_what_kfp_has_and_keeps_the_rest(tmp_path):
     assert pod["priorityClassName"] in classes
     install = one(documents, "ConfigMap", "pipeline-install-config")["data"]
     assert install["LOG_LEVEL"] == "info" and int(install["ARTIFACT_RETENTION_DAYS"]) > 0
-    (container,) = pods(documents)["ml-pipeline-scheduledworkflow"]["containers"]
-    assert {v["name"]: v["value"] for v in container["env"]} == {"CRON_SCHEDULE_TIMEZONE": "UTC", "NAMESPACE": "kept"}
+    assert install["cronScheduleTimezone"] == "UTC"  # the default of --cluster-timezone
 
 
 def test_the_quota_counts_the_class_that_pods_get():
@@ -202,3 +189,51 @@ def test_the_quota_counts_the_class_that_pods_get():
     assert scope["values"] == [
         d["metadata"]["name"] for d in yaml.safe_load_all((ROOT / "cluster" / "priority.yaml").read_text())
     ]
+
+
+SPECS = {
+    "Pipeline": {"description", "displayName", "tags"},
+    "PipelineVersion": {
+        "codeSourceURL",
+        "description",
+        "displayName",
+        "pipelineName",
+        "pipelineSpec",
+        "pipelineSpecURI",
+        "platformSpec",
+        "tags",
+        "versionName",
+    },
+}
+"""The fields that KFP 2.17's resource definitions know; an API server drops others without a word."""
+
+
+def test_pipelines_as_resources_have_fields_that_kfp_knows(tmp_path):
+    for path in compile_all(tmp_path, manifests=True):
+        kinds = []
+        for document in yaml.safe_load_all(path.read_text()):
+            kinds.append(document["kind"])
+            assert document["apiVersion"] == "pipelines.kubeflow.org/v2beta1"
+            assert set(document.get("spec", {})) <= SPECS[document["kind"]], path.name
+        assert "PipelineVersion" in kinds
+
+
+def test_the_compose_file_names_an_address_that_the_tracker_knows():
+    services = yaml.safe_load((ROOT.parent / "docker" / "compose.yaml").read_text())["services"]
+    hosts = services["mlflow"]["command"].partition("--allowed-hosts=")[2].split(",")
+    assert "localhost:5000" in hosts
+    for name, service in services.items():
+        for secret in ("SECRET_KEY", "PASSWORD"):
+            for key, value in service.get("environment", {}).items():
+                assert secret not in key or value.startswith("${"), f"{name}: {key}"
+        assert all(port.startswith("${BIND:-127.0.0.1}:") for port in service.get("ports", []))
+    if not shutil.which("docker-compose"):
+        pytest.skip("docker-compose is not installed: the file is not checked by it")
+    given = {"IMAGE": "a", "ACCESS_KEY": "b", "SECRET_KEY": "c", "DB_PASSWORD": "d", "PATH": "/usr/bin:/bin"}
+    checked = subprocess.run(
+        ["docker-compose", "-f", ROOT.parent / "docker" / "compose.yaml", "config", "-q"],
+        env=given,
+        capture_output=True,
+        text=True,
+    )
+    assert checked.returncode == 0, checked.stderr

@@ -126,7 +126,7 @@ def test_a_server_that_is_down_or_broken_is_the_machines_fault(kfp, capsys):
         (["schedule", *DATASET, "--cron", "30 3 * *"], "is not five fields"),
         (["schedule", *DATASET, "--cron", "61 3 * * *"], "bad minute"),
         (["schedule", *DATASET, "--cron", "0 3 * * *", "--timezone", "Mars/Base"], "unknown time zone 'Mars/Base'"),
-        (["schedule", *DATASET, "--cron", "0 3 * * *", "--timezone", "Europe/Berlin"], "CRON_SCHEDULE_TIMEZONE"),
+        (["schedule", *DATASET, "--cron", "0 3 * * *", "--timezone", "Europe/Berlin"], "cronScheduleTimezone"),
     ],
 )
 def test_mistakes_are_named_and_nothing_is_sent(kfp, capsys, arguments, message):
