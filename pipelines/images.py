@@ -16,7 +16,6 @@ _SHARED = (
     "docker/install.sh",
     "docker/m2m-ssh",
     "LICENSE",
-    "README.md",
     "pyproject.toml",
     "m2m",
     "profiles",

@@ -39,7 +39,7 @@ def test_a_tag_changes_with_what_the_image_holds(checkout):
     before = tags(checkout)
     (checkout / "m2m" / "__pycache__").mkdir()
     (checkout / "m2m" / "__pycache__" / "code.pyc").write_bytes(b"1")
-    (checkout / "tests").mkdir()
+    (checkout / "README.md").write_text("other words")
     assert changed(checkout, before) == set()
     (checkout / "requirements" / "models.txt").write_text("other==1")
     assert changed(checkout, before) == {"detect", "inpaint", "recover"}
