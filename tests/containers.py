@@ -1,17 +1,12 @@
 """What tests with a Docker engine share: whether one answers, and the images of this very code."""
 
 import functools
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from docker.errors import DockerException
 
 import docker
 from pipelines.images import address
-
-ROOT = Path(__file__).parents[1]
 
 
 @functools.cache
@@ -43,8 +38,3 @@ def built(name: str) -> str:
     finally:
         client.close()
     return address(f"m2m/{name}")
-
-
-def build(*names: str) -> None:
-    """Builds images."""
-    subprocess.run([sys.executable, ROOT / "scripts" / "images.py", *names], check=True)
