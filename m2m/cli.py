@@ -1,6 +1,7 @@
 """The command line: one subcommand a stage, no logic."""
 
 import argparse
+import itertools
 import os
 import signal
 import sys
@@ -99,6 +100,28 @@ def _add_data(add: Callable[..., argparse.ArgumentParser]) -> None:
     curate.add_argument("--encoder", default=None, help="embedded, or clip as LLaVA has it (default: embedded)")
     curate.add_argument("--seed", type=int, default=None, help="of frames and starts (default: 0)")
     _workers(curate)
+
+    worth = add(
+        "curate-report", _curate_report, "measure selections beside random ones (m2m curate report)", params=True
+    )
+    worth.add_argument(
+        "dataset", metavar="DATASET", help="the data set that was selected from: its folder, or its hash"
+    )
+    worth.add_argument("output", metavar="OUTPUT", type=Path, help="folder of curation.html and curation.json")
+    text = "a selection.json, a folder with one, a list of classes, published or synapt; may be given again"
+    worth.add_argument("--selection", action="append", required=True, help=text)
+    worth.add_argument("--subsets", type=int, default=200, help="random selections to compare with (default: 200)")
+    worth.add_argument("--encoder", default=None, help="embedded, or clip as LLaVA has it (default: embedded)")
+    worth.add_argument("--seed", type=int, default=None, help="of frames, random selections and the map (default: 0)")
+    text = "a classifier of all the classes, by m2m evaluate: what do all frames add to one?"
+    worth.add_argument("--checkpoint", type=Path, default=None, help=text)
+    _workers(worth)
+
+    compare = add("curate-compare", _curate_compare, "compare the classes of two selections (m2m curate compare)")
+    compare.add_argument("first", metavar="SELECTION", help="as --selection of m2m curate report")
+    compare.add_argument("second", metavar="SELECTION", help="another")
+    text = "classes they were selected from (default: what a selection.json says, else 400)"
+    compare.add_argument("--total", type=int, default=0, help=text)
 
     pack = add("pack", _pack, "put the videos of a data set into a few tars")
     pack.add_argument("dataset", metavar="DATASET", type=Path, help="a data set")
@@ -240,6 +263,24 @@ def _curate(args: argparse.Namespace) -> int:
     named = ("method", "classes", "representative", "weight", "list", "encoder", "seed")
     overrides = {name: getattr(args, name) for name in named if getattr(args, name) is not None}
     _say(str(curate(args.dataset, args.output, _load("curate", args, overrides), workers=args.workers)))
+    return int(Exit.DONE)
+
+
+def _curate_report(args: argparse.Namespace) -> int:
+    from m2m.curation import report_selections
+
+    overrides = {name: getattr(args, name) for name in ("encoder", "seed") if getattr(args, name) is not None}
+    model = None if args.checkpoint is None else (args.checkpoint, _load("evaluate", args), _load("model", args))
+    how = {"subsets": args.subsets, "workers": args.workers, "model": model}
+    params = _load("curate", args, overrides)
+    _say(str(report_selections(args.dataset, args.selection, args.output, params, **how)))
+    return int(Exit.DONE)
+
+
+def _curate_compare(args: argparse.Namespace) -> int:
+    from m2m.curate.worth import compare
+
+    _say(str(compare(args.first, args.second, args.total)))
     return int(Exit.DONE)
 
 
@@ -386,6 +427,14 @@ def _say(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _joined(argv: list[str]) -> list[str]:
+    """`curate report` and `curate compare` as the one word that the parser knows; a folder of that name is ./report."""
+    for index, pair in enumerate(itertools.pairwise(argv)):
+        if pair in (("curate", "report"), ("curate", "compare")) and all(a.startswith("-") for a in argv[:index]):
+            return [*argv[:index], "-".join(pair), *argv[index + 2 :]]
+    return argv
+
+
 def main(argv: list[str] | None = None) -> int:
     """Runs the command line.
 
@@ -395,7 +444,7 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         An exit code of `m2m.errors.Exit`, or 130 after Ctrl-C and 143 after SIGTERM, as a shell expects.
     """
-    args = _parser().parse_args(argv)
+    args = _parser().parse_args(_joined(sys.argv[1:] if argv is None else argv))
     stopped_by: list[int] = []
 
     def stop(number: int, _: object) -> None:

@@ -1,7 +1,7 @@
 """Figures of trainings, drawn by matplotlib as SVG that is the same for the same numbers."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -90,4 +90,42 @@ def confusion(counts: Sequence[Sequence[int]], classes: Sequence[str], title: st
                 if n:
                     colour = "white" if shares[row, column] > 0.6 else "black"
                     axes.text(column, row, f"{n:.0f}", ha="center", va="center", color=colour, fontsize=8)
+        return _svg(figure)
+
+
+def space(
+    places: np.ndarray,
+    classes: Sequence[str],
+    clusters: Sequence[int | None],
+    selected: Collection[str],
+    title: str = "",
+) -> str:
+    """Classes on a map: selected ones are named, and joined to the members of their clusters.
+
+    Args:
+        places: (C, 2) where each class lies.
+        classes: Names of the C classes.
+        clusters: Cluster of each, None where there is none.
+        selected: Names of the selected ones.
+        title: Above it.
+
+    Returns:
+        SVG.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(9.6, 7.2), layout="constrained")
+        axes = figure.subplots()
+        colours = mpl.colormaps["tab20"]
+        heads = {c: places[i] for i, c in enumerate(clusters) if c is not None and classes[i] in selected}
+        for place, name, number in zip(places, classes, clusters, strict=True):
+            colour = "#9aa6b4" if number is None else colours(number % 20)
+            if number in heads and name not in selected:
+                axes.plot(*zip(place, heads[number], strict=True), color=colour, linewidth=0.8, alpha=0.6, zorder=1)
+            if name in selected:
+                axes.scatter(place[0], place[1], s=46, color=colour, edgecolors="black", linewidths=0.9, zorder=3)
+                axes.annotate(name, place, (4, 4), textcoords="offset points", fontsize=6 if len(classes) > 60 else 8)
+            else:
+                axes.scatter(place[0], place[1], s=16, color=colour, alpha=0.8, zorder=2)
+        axes.set(xticks=[], yticks=[], title=title)
+        axes.spines[["top", "right", "left", "bottom"]].set_visible(False)
         return _svg(figure)
