@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import docker
 from docker.errors import DockerException, ImageNotFound, NotFound
 from docker.types import Mount
 from google.protobuf import json_format
 from kfp import local
 from kfp.local import docker_task_handler
 
-import docker
 from m2m.errors import InfrastructureError, InputError
 from pipelines.resources import SCRATCH
 

@@ -2,10 +2,10 @@
 
 import functools
 
+import docker
 import pytest
 from docker.errors import DockerException
 
-import docker
 from pipelines.images import address
 
 

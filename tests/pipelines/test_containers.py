@@ -13,10 +13,10 @@ import threading
 import time
 from pathlib import Path
 
+import docker
 import pytest
 from kfp.local import docker_task_handler
 
-import docker
 from components.images import NAMES
 from m2m.checkout import checkout
 from m2m.errors import InputError
