@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -255,6 +256,27 @@ def test_git_reaches_its_hosts_as_a_user_without_a_name(tmp_path):
         client.containers.run(built("base"), command, mounts=[mount], stderr=True, **CONFINED)
     client.close()
     assert b"Connection refused" in caught.value.stderr, caught.value.stderr
+
+
+def test_a_run_that_is_interrupted_leaves_no_container(source, tmp_path):
+    for name in STAGES:
+        built(name)
+    command = [sys.executable, "-m", "pipelines", "run", "dataset", "--runner", "docker", "--source", str(source)]
+    client = engine()
+
+    def ours() -> list:
+        labelled = client.containers.list(all=True, filters={"label": containers.LABEL})
+        return [c for c in labelled if any(str(tmp_path) in mount["Source"] for mount in c.attrs["Mounts"])]
+
+    with subprocess.Popen([*command, "--root", str(tmp_path / "root")], stderr=subprocess.PIPE, text=True) as run:
+        end = time.monotonic() + 60
+        while not ours():
+            assert time.monotonic() < end and run.poll() is None
+            time.sleep(0.1)
+        run.send_signal(signal.SIGINT)
+        assert run.wait(60) == 130, run.stderr.read()
+    assert not ours()
+    client.close()
 
 
 def test_an_image_that_is_not_there_is_named(tmp_path, capsys, monkeypatch):
