@@ -3,16 +3,17 @@
 import runpy
 import sys
 
+BY_NAME = ("ingest", "kill", "memory")
 ALL = ("speed", "render", "studio", "masks", "coverage", "plates", "bodies", "curate", "train")
-"""In order of time; `kill` and `memory` take longer and are run by name."""
+"""In order of time; `ingest`, `kill` and `memory` take longer and are run by name."""
 
 
 def main() -> None:
     """Runs the benchmarks one after the other."""
     named = sys.argv[1:]
-    unknown = set(named) - {*ALL, "kill", "memory"}
+    unknown = set(named) - {*ALL, *BY_NAME}
     if unknown:
-        sys.exit(f"unknown benchmark: {', '.join(sorted(unknown))}; known: {', '.join((*ALL, 'kill', 'memory'))}")
+        sys.exit(f"unknown benchmark: {', '.join(sorted(unknown))}; known: {', '.join((*ALL, *BY_NAME))}")
     for name in named or ALL:
         print(f"== {name}", flush=True)
         sys.argv = [f"benchmarks/{name}.py"]

@@ -29,6 +29,7 @@ from m2m.tracking import open_run, spool_folder
 KEY = "release.key"
 SELECTION = "selection.json"
 SOURCES = "sources.csv"
+DATASHEET = "DATASHEET.md"
 VERSION = "version.json"
 
 
@@ -184,6 +185,8 @@ def _place_selection(dataset: Path, place: Path, here: Path, store: Store | None
         write_card(read_card(dataset), place)
     write_atomic(place / SOURCES, sources(read_manifest(dataset / "clips.parquet")))
     shutil.copyfile(dataset / SELECTION, place / SELECTION)
+    if (dataset / DATASHEET).is_file():
+        shutil.copyfile(dataset / DATASHEET, place / DATASHEET)
 
 
 def sources(clips: Sequence[Clip]) -> bytes:

@@ -21,6 +21,7 @@ from m2m.clips import (
     write_card,
     write_manifest,
 )
+from m2m.curate.datasheet import write_datasheet
 from m2m.curate.embed import VectorCache, Vectors, embed, gather
 from m2m.curate.encoder import make_encoder
 from m2m.curate.params import NAMED, CurateParams
@@ -96,7 +97,8 @@ def curate(
     Args:
         dataset: A manifest folder, or a plain folder with videos.
         out: A new folder: of the same form, with the rows of the selected classes, quarantined ones among them, and
-            `selection.json`. The shards stay what they are; videos of a plain folder become hard links where possible.
+            `selection.json` and the data sheet. The shards stay what they are; videos of a plain folder become hard
+            links where possible.
         params: How many classes, by which method.
         workers: Threads that decode.
         selection: Another file for the selection, if any.
@@ -149,6 +151,7 @@ def curate(
         made = _card(card, chosen, found)
         write_card(made, building)
         write_manifest(chosen, building / MANIFEST)
+        write_datasheet(made, chosen, found, building)
     if published:
         publish(out, store or data_store())
     return Curated(

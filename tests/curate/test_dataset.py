@@ -1,6 +1,7 @@
 """Curating leaves rows out and nothing else; the same on a plain folder and on shards; clips are described once."""
 
 import shutil
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,6 +67,13 @@ def test_the_subset_holds_the_rows_of_the_selected_classes(dataset, tmp_path):
     assert card.hash == data_hash(rows) and card.quarantined == ("walk" in selection.selected)
     assert (done.hash, done.clips, done.quarantined, done.shards) == (card.hash, card.clips, card.quarantined, ())
     assert read_selection(tmp_path / "out/selection.json") == selection
+    sheet = (tmp_path / "out/DATASHEET.md").read_text()
+    assert card.hash in sheet and card.parent in sheet and "bias-aug" in sheet and "seed 0" in sheet
+    for label in selection.selected:
+        kept = Counter(r.split for r in rows if r.label == label and r.status == "ok")
+        splits = sorted({r.split for r in rows if r.status == "ok"})
+        assert f"| {label} | {' | '.join(str(kept[s]) for s in splits)} |" in sheet
+    assert not any(row.clip_id in sheet for row in rows), "no clip is named"
     assert (tmp_path / "why.json").read_bytes() == (tmp_path / "out/selection.json").read_bytes()
     assert {p: p.read_bytes() for p in dataset.rglob("*.*")} == before
 
