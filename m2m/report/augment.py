@@ -7,12 +7,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import yaml
+from markupsafe import Markup
 
 from m2m import __version__
 from m2m.clips import DatasetCard
 from m2m.files import write_atomic
+from m2m.report.pages import render
 
 MOST_VIDEOS = 24
 """Clips shown as video; a page with hundreds of them would not open."""
@@ -152,11 +153,8 @@ def write_report(out: Path, card: DatasetCard, clips: list[ClipReport], panes: l
         if c.status != "ok"
     ]
     done = [c.summary for c in clips if c.status == "ok"]
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    template = environment.from_string(
-        resources.files("m2m.report").joinpath("augment.html").read_text(encoding="utf-8")
-    )
-    page = template.render(
+    page = render(
+        "augment.html",
         name=card.name,
         variant=card.variant,
         body=body,
@@ -168,7 +166,7 @@ def write_report(out: Path, card: DatasetCard, clips: list[ClipReport], panes: l
         released=released,
         quarantined=quarantined,
         totals=_totals(done),
-        claims=[jinja2.utils.markupsafe.Markup(line) for line in claims(card)],
+        claims=[Markup(line) for line in claims(card)],
         panes=panes,
         times=_times(done),
     )

@@ -2,15 +2,13 @@
 
 import json
 from dataclasses import asdict
-from importlib import resources
 from pathlib import Path
-
-import jinja2
 
 from m2m import __version__
 from m2m.curate.worth import Study, Worth
 from m2m.files import write_atomic
 from m2m.report.figures import space
+from m2m.report.pages import render
 
 PAGE, FIGURES = "curation.html", "curation.json"
 
@@ -32,9 +30,8 @@ def write_curation_report(study: Study, out: Path) -> None:
     Raises:
         InfrastructureError: They cannot be written.
     """
-    template = resources.files("m2m.report").joinpath("curation.html").read_text(encoding="utf-8")
-    page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(template)
-    text = page.render(
+    text = render(
+        "curation.html",
         study=study,
         version=__version__,
         meanings=MEANING,

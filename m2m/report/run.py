@@ -6,17 +6,15 @@ import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
-
-import jinja2
 
 from m2m import __version__, shards
 from m2m.checkout import manifest
 from m2m.clips import MANIFEST, Clip, DatasetCard, read_card, read_manifest
 from m2m.files import write_atomic
 from m2m.report.figures import Rows, curves
+from m2m.report.pages import render
 from m2m.report.results import Result, lines, read_result
 from m2m.store import data_store
 
@@ -68,9 +66,8 @@ def write_run_report(out: Path, datasets: Sequence[str | Path], evaluations: Seq
     sets = {found.card.hash: found for found in (_read_set(dataset) for dataset in datasets)}
     results = [read_result(folder) for folder in evaluations]
     table = lines(results)
-    template = resources.files("m2m.report").joinpath("run.html").read_text(encoding="utf-8")
-    page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(template)
-    text = page.render(
+    text = render(
+        "run.html",
         title=title or (f"{next(iter(sets.values())).card.name}" if sets else "Results"),
         version=__version__,
         sets=list(sets.values()),
