@@ -21,6 +21,11 @@ def shared() -> Path:
     return folder
 
 
+def named(start: str) -> str:
+    """The first clip whose name starts so."""
+    return next(name for name in names() if name.startswith(start))
+
+
 def names() -> list[str]:
     """The clips and the tennis frames."""
     return [*sorted(p.name for p in (shared() / "clips").iterdir()), "tennis"]

@@ -23,7 +23,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from benchmarks.clips import frames_of, names, shared, stretch_of
+from benchmarks.clips import frames_of, named, shared, stretch_of
 from m2m.augment.detect import make_detector
 from m2m.augment.detect.params import DetectParams
 from m2m.augment.inpaint import InpaintParams, make_inpainter
@@ -102,7 +102,7 @@ def main() -> None:
     print("".join(f"{h:>9}" if i else f"{h:<18}" for i, h in enumerate((*head, "ms NS", "ms"))), "ms region")
     ours, peer = make_inpainter(InpaintParams()), make_inpainter(InpaintParams(backend="navier-stokes"))
     for name in args.clips.split(","):
-        clip = next(n for n in names() if n.startswith(name))
+        clip = named(name)
         frames = np.stack(list(islice(frames_of(clip, size), args.frames)))
         real = cover(frames, stretch_of(clip, size), args.scratch)
         person = silhouette(round(0.6 * size[1]))

@@ -1,21 +1,13 @@
 """Real backgrounds behind a silhouette that walks."""
 
-import importlib.util
-from pathlib import Path
+from itertools import islice
 
+import numpy as np
 import pytest
 
+from benchmarks import plates
+from benchmarks.clips import frames_of, named
 from m2m.augment.inpaint import InpaintParams, make_inpainter
-
-BENCHMARK = Path(__file__).parents[3] / "benchmarks" / "plates.py"
-
-
-@pytest.fixture(scope="module")
-def plates():
-    spec = importlib.util.spec_from_file_location("plates", BENCHMARK)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize(
@@ -29,9 +21,10 @@ def plates():
         ("schoolgirls", "standing", -0.5),
     ],
 )
-def test_the_fill_beats_navier_stokes_or_gives_way_to_it(shared, plates, clip, walk, gain):
-    frames = plates.read(shared, clip, 60, (432, 240))
-    mask = plates.masks(frames.shape[:3], plates.silhouette(shared, 144), walk)
+@pytest.mark.usefixtures("shared")
+def test_the_fill_beats_navier_stokes_or_gives_way_to_it(clip, walk, gain):
+    frames = np.stack(list(islice(frames_of(named(clip), (432, 240)), 60)))
+    mask = plates.masks(frames.shape[:3], plates.silhouette(144), walk)
     after, before = (
         plates.psnr(make_inpainter(InpaintParams(backend=b)).fill(frames, mask, mask).frames, frames, mask)
         for b in ("temporal", "navier-stokes")
