@@ -19,6 +19,7 @@ USER, SECRET = "test:tester", "testing"
 
 SWIFT_CONF = "[swift-hash]\nswift_hash_path_suffix = m2m\n[storage-policy:0]\nname = only\ndefault = yes\n"
 STORAGE_CONF = """[DEFAULT]
+log_udp_host = 127.0.0.1
 devices = {root}/devices
 swift_dir = {root}
 mount_check = false
@@ -30,6 +31,7 @@ use = egg:swift#{kind}
 disable_fallocate = true
 """
 PROXY_CONF = """[DEFAULT]
+log_udp_host = 127.0.0.1
 swift_dir = {root}
 [pipeline:main]
 pipeline = catch_errors listing_formats s3api tempauth slo symlink proxy-server
