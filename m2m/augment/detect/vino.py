@@ -1,7 +1,9 @@
 """Networks in ONNX's or TensorFlow's format, run by OpenVINO on a CPU."""
 
+import ctypes
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,31 @@ def _openvino() -> Any:
         else:
             sys.modules[hidden] = kept
     return openvino
+
+
+class _SignalStack(ctypes.Structure):
+    """`stack_t` of Linux, see sigaltstack(2)."""
+
+    _fields_ = (("sp", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t))
+
+
+@contextmanager
+def _own_signal_stack() -> Iterator[None]:
+    """Gives the thread back the stack on which its signals are handled.
+
+    OpenVINO puts another one in its place when it compiles a network, and frees it with the network: when networks go
+    in another order than they came, the next signal (Ctrl-C, the end of a child) kills the process.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    libc, own = ctypes.CDLL(None, use_errno=True), _SignalStack()
+    known = libc.sigaltstack(None, ctypes.byref(own)) == 0
+    try:
+        yield
+    finally:
+        if known:
+            libc.sigaltstack(ctypes.byref(own), None)
 
 
 class VinoModel:
@@ -77,7 +104,8 @@ class VinoModel:
         if image.shape != self._shape:
             self._request = None  # before the next one is made
             self._model.reshape(image.shape)
-            compiled = self._core.compile_model(self._model, "CPU", self._options)
-            self._request, self._shape = compiled.create_infer_request(), image.shape
+            with _own_signal_stack():
+                compiled = self._core.compile_model(self._model, "CPU", self._options)
+                self._request, self._shape = compiled.create_infer_request(), image.shape
         self._request.infer([image])
         return [np.array(self._request.get_tensor(name).data) for name in self._wanted]

@@ -54,6 +54,31 @@ def test_importing_it_tells_nobody(tmp_path):
         assert told.exists() is tells, script
 
 
+SIGNALS = """
+import faulthandler, signal, subprocess
+import numpy as np
+from tests.augment.detect.test_vino import centerface
+
+faulthandler.enable()  # as in pytest and many programs: signals get a stack of their own
+image = np.zeros((1, 3, 64, 64), np.float32)
+models = [centerface() for _ in range(3)]
+for model in models:
+    model(image)
+del models[0], models[1], model, models
+heard = []
+signal.signal(signal.SIGCHLD, lambda *_: heard.append(1))
+subprocess.run(["true"], check=True)
+while not heard:
+    signal.sigtimedwait([], 0.1)
+"""
+
+
+def test_signals_are_still_handled_after_networks_went_in_the_order_they_came():
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", SIGNALS], env=environment, timeout=120, check=False)
+    assert done.returncode == 0
+
+
 def test_without_it_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(InfrastructureError, match=r"openvino cannot be used.*make setup"):
