@@ -20,6 +20,8 @@ T = TypeVar("T")
 
 PARENT = "mlflow.parentRunId"
 SETTLED = "m2m.settled"
+LOOKS = 6
+"""How often to look for a run on which its maker has settled."""
 MISSING = "RESOURCE_DOES_NOT_EXIST"
 LIMITS = {"metrics": 1000, "params": 100, "tags": 100}
 """How many of each MLflow takes in one call."""
@@ -42,7 +44,7 @@ class Tracker:
 
     Args:
         uri: Its address.
-        settle: Seconds after making a run before looking whether another process made the same one.
+        settle: Seconds between looks whether another process made the same run.
 
     Raises:
         Unreachable: It is a database that cannot be opened.
@@ -175,22 +177,30 @@ class Tracker:
     def _find_or_make(
         self, experiment: str, name: str, identity: dict[str, str], parent: str, began: int
     ) -> tuple[Run, bool]:
-        found = self._find(experiment, identity, parent)
-        if found is not None:
-            if parent and found.data.tags.get(PARENT) != parent:
-                self._client.set_tag(found.info.run_id, PARENT, parent)
-            return found, True
+        # MLflow cannot make a run only if there is none. So whoever made one looks again, all wait for one on which its
+        # maker has settled, and the others delete theirs. Where a maker died before that, the last look decides.
         tags = {**identity, PARENT: parent} if parent else identity
-        made = self._client.create_run(experiment, start_time=began, tags=tags, run_name=name)
-        # MLflow cannot make a run only if there is none. So whoever made one looks again, and all keep the oldest, or
-        # the one that somebody has settled on: a slow process may make an older one after the others have looked.
-        time.sleep(self._settle)
-        first = self._find(experiment, identity, parent)
-        if first is None or first.info.run_id == made.info.run_id:
-            self._client.set_tag(made.info.run_id, SETTLED, "1")
-            return made, False
-        self._client.delete_run(made.info.run_id)
-        return first, True
+        made: Run | None = None
+        for _ in range(LOOKS):
+            first = self._find(experiment, identity, parent)
+            if first is not None and (SETTLED in first.data.tags or _same(first, made)):
+                break
+            if first is None and made is None:
+                made = self._client.create_run(experiment, start_time=began, tags=tags, run_name=name)
+            time.sleep(self._settle)
+        chosen = first or made
+        if chosen is None:
+            raise Unreachable(f"the tracker has a run {name} and loses it again")
+        run_id = chosen.info.run_id
+        if SETTLED not in chosen.data.tags:
+            self._client.set_tag(run_id, SETTLED, "1")
+        if _same(chosen, made):
+            return chosen, False
+        if made is not None:
+            self._client.delete_run(made.info.run_id)
+        if parent and chosen.data.tags.get(PARENT) != parent:
+            self._client.set_tag(run_id, PARENT, parent)
+        return chosen, True
 
     def _find(self, experiment: str, identity: dict[str, str], parent: str) -> Run | None:
         """The first run under a parent, else one that was never finished; without a parent, the first of all.
@@ -206,6 +216,10 @@ class Tracker:
             return runs[0] if runs else None
         under = [r for r in runs if r.data.tags.get(PARENT) == parent]
         return next((r for r in (*under, *runs) if r in under or r.info.status != "FINISHED"), None)
+
+
+def _same(run: Run, other: Run | None) -> bool:
+    return other is not None and run.info.run_id == other.info.run_id
 
 
 @contextmanager

@@ -284,6 +284,30 @@ def test_a_process_that_stood_still_before_it_made_its_run_takes_what_the_others
     assert [r.info.run_id for r in runs(uri)] == settled
 
 
+def test_nobody_takes_a_run_that_its_maker_then_gives_up(uri, offline, monkeypatch):
+    """One makes a run, a second finds it; then a third, who looked before there was one, makes an older one."""
+    trackers = {name: Tracker(uri, settle=0) for name in "abc"}
+    opened = {**OPENED, "pipeline": ""}
+    find, blind, ids, comes = Tracker._find, [trackers["a"], trackers["c"]], {}, iter("bc")
+
+    def nap(_seconds):
+        for name in comes:
+            ids[name] = trackers[name].open({**opened, "time": 1})[0]
+            return
+
+    def look(self, *arguments):
+        if self in blind:
+            blind.remove(self)
+            return None
+        return find(self, *arguments)
+
+    monkeypatch.setattr("m2m.tracker.time.sleep", nap)
+    monkeypatch.setattr(Tracker, "_find", look)
+    ids["a"] = trackers["a"].open({**opened, "time": 3})[0]
+    assert len(ids) == 3 and len(set(ids.values())) == 1
+    assert [r.info.run_id for r in runs(uri)] == [ids["a"]]
+
+
 def test_a_spool_survives_its_pod_in_the_work_store(tmp_path, uri, offline):
     report = tmp_path / "report of class a&b.txt"
     report.write_text("fine")
