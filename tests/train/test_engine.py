@@ -132,7 +132,19 @@ def test_small_chunks_give_the_same_model_as_large_ones(toys, tmp_path):
         pretrain(toys, tmp_path / name, replace(PRETRAIN, micro_batch=chunk, epochs=2), MODEL)
     whole, chunks = weights(tmp_path / "whole"), weights(tmp_path / "chunks")
     for name in whole:
-        torch.testing.assert_close(whole[name], chunks[name], rtol=1e-3, atol=1e-5)
+        torch.testing.assert_close(felt(name, whole[name]), felt(name, chunks[name]), rtol=1e-3, atol=1e-5)
+
+
+def felt(name, weight):
+    """The part of a weight that changes the loss.
+
+    A bias of the keys adds the same to all scores of a query, which softmax takes away. Its gradient is rounding, and
+    AdamW makes steps of full size of it.
+    """
+    if not name.endswith("qkv.bias"):
+        return weight
+    query, _, value = weight.chunk(3)
+    return torch.cat([query, value])
 
 
 def test_two_processes_give_the_same_model_as_one(toys, tmp_path, monkeypatch, capfd):
@@ -156,7 +168,7 @@ def test_two_processes_give_the_same_model_as_one(toys, tmp_path, monkeypatch, c
         second.kill()
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
     for name in one:
-        torch.testing.assert_close(one[name], two[name], rtol=1e-3, atol=1e-5)
+        torch.testing.assert_close(felt(name, one[name]), felt(name, two[name]), rtol=1e-3, atol=1e-5)
     for a, b in zip(figures(tmp_path / "one"), figures(tmp_path / "two"), strict=True):
         assert a == pytest.approx(b, rel=1e-4)
     assert json.loads((tmp_path / "two" / "metrics.json").read_text())["environment"]["processes"] == 2
