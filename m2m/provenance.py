@@ -9,8 +9,12 @@ from pathlib import Path
 
 
 def environment() -> str:
-    """The interpreter, the system and the packages, one a line."""
-    packages = {f"{d.metadata['Name']}=={d.version}" for d in importlib.metadata.distributions()}
+    """The interpreter, the system and the packages, one a line.
+
+    A package that is being installed, or of which pieces are left, has no metadata and is left out.
+    """
+    whole = (d for d in importlib.metadata.distributions() if d.read_text("METADATA") or d.read_text("PKG-INFO"))
+    packages = {f"{d.metadata['Name']}=={d.version}" for d in whole}
     system = f"# Python {platform.python_version()}, {platform.platform()}, {os.cpu_count()} CPUs"
     return "\n".join([system, *sorted(packages, key=str.lower)]) + "\n"
 

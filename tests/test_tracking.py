@@ -284,6 +284,14 @@ def test_a_process_that_stood_still_before_it_made_its_run_takes_what_the_others
     assert [r.info.run_id for r in runs(uri)] == settled
 
 
+def test_a_broken_package_does_not_stop_a_training(tmp_path, monkeypatch):
+    (tmp_path / "half_installed-1.0.dist-info").mkdir()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    packages = provenance.environment().splitlines()
+    assert any(line.startswith("numpy==") for line in packages)
+    assert not any("half" in line for line in packages)
+
+
 def test_nobody_takes_a_run_that_its_maker_then_gives_up(uri, offline, monkeypatch):
     """One makes a run, a second finds it; then a third, who looked before there was one, makes an older one."""
     trackers = {name: Tracker(uri, settle=0) for name in "abc"}
