@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes a base image from Debian's packages, where no image registry is in reach: docker/debian.sh IMAGE
-# Needs root, debootstrap and a Debian mirror: MIRROR, or the one that this machine uses itself. DOCKER names the client.
+# Needs root, debootstrap and a Debian mirror: MIRROR, or the one that this machine uses itself, or debootstrap's own.
+# DOCKER names the client.
 set -eu
 image=$1
 suite=bookworm
@@ -9,7 +10,6 @@ if [ -z "${MIRROR:-}" ]; then
   MIRROR=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources 2>/dev/null |
     grep -oE 'https?://[^ ]+/debian/?( |$)' | head -n 1 | tr -d ' ') || true
 fi
-MIRROR=${MIRROR:-http://deb.debian.org/debian}
 [ "$(id -u)" = 0 ] || { echo "debootstrap needs root: run this with sudo" >&2; exit 1; }
 if ! command -v debootstrap >/dev/null; then
   apt-get update -qq
@@ -18,13 +18,11 @@ fi
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 trap 'exit 130' INT TERM
-debootstrap --variant=minbase --include=ca-certificates,python3,python3-venv "$suite" "$root" "$MIRROR" >"$root.log" 2>&1 || {
+debootstrap --variant=minbase --include=ca-certificates,python3,python3-venv "$suite" "$root" ${MIRROR:+"$MIRROR"} >"$root.log" 2>&1 || {
   tail -n 3 "$root.log" >&2
   exit 5
 }
 rm -f "$root.log"
-# Security updates are installed where the mirror has them; the mirror itself stays this machine's affair.
-echo "deb http://deb.debian.org/debian $suite main" >"$root/etc/apt/sources.list"
 rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/* "$root"/var/log/* \
   "$root"/usr/share/doc/* "$root"/usr/share/man/* "$root"/usr/share/locale/* "$root"/usr/share/info/*
 # Neither host name nor resolver of this machine.

@@ -3,5 +3,5 @@
 # A site's certificates and package index are secrets of the build and no part of the image.
 set -eu
 test ! -s /run/ca.crt || export SSL_CERT_FILE=/run/ca.crt
-export HOME=/root XDG_CACHE_HOME=/root/.cache UV_LINK_MODE=copy UV_HTTP_TIMEOUT=300
+export HOME=/tmp UV_CACHE_DIR=/var/cache/uv UV_LINK_MODE=copy UV_HTTP_TIMEOUT=300
 exec /opt/uv/bin/uv pip install -q --python /opt/m2m/bin/python --no-deps --compile-bytecode "$@"

@@ -136,7 +136,7 @@ def curate(
                     Path(scratch),
                     workers=workers,
                     store=store,
-                    cache=cache or any_work_store(),
+                    cache=cache,
                     progress=progress,
                 )
                 found = select(vectors, [c.label for c in judged], params, encoder=encoder, parent=card.hash)
@@ -208,7 +208,7 @@ def describe(
         scratch: An empty folder that stays while the vectors are used.
         workers: Threads that decode.
         store: The data store of a manifest folder's shards.
-        cache: The work store, if any.
+        cache: The work store, by default the one that M2M_WORK names, if any.
         progress: Tell on stderr how far it is.
 
     Returns:
@@ -230,7 +230,7 @@ def describe(
                 for _ in batch:
                     count()
 
-    kept = VectorCache(cache, encoder.name, params.frame, params.seed)
+    kept = VectorCache(cache or any_work_store(), encoder.name, params.frame, params.seed)
     return gather(clips, kept, fresh, scratch), encoder.name
 
 

@@ -16,7 +16,7 @@ from m2m.curate.params import CurateParams
 from m2m.curate.select import FILE, Selection, read_list, read_selection, select_listed
 from m2m.datasets.official import class_list, plain
 from m2m.errors import InputError
-from m2m.store import Store, any_work_store
+from m2m.store import Store
 
 PUBLISHED = ("published", "synapt")
 
@@ -123,7 +123,7 @@ def study(
             Path(scratch),
             workers=workers,
             store=store,
-            cache=cache or any_work_store(),
+            cache=cache,
             progress=progress,
         )
         n = len(train)
