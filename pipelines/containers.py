@@ -20,7 +20,7 @@ from pipelines.resources import SCRATCH
 
 SHM = "1g"
 LABEL = "m2m.run"
-PASSED = re.compile(r"(M2M|AWS|MLFLOW|DVC|GIT)_\w+|OMP_\w+|(HTTPS?|NO)_PROXY", re.IGNORECASE)
+PASSED = re.compile(r"(M2M|AWS|MLFLOW|DVC|GIT|OMP)_\w+|(HTTPS?|NO)_PROXY", re.IGNORECASE)
 """What a container gets of this process's environment: addresses and credentials, as from config map and secret."""
 
 HOST_FILES = re.compile(r"AWS_CA_BUNDLE|AWS_CONFIG_FILE|AWS_SHARED_CREDENTIALS_FILE|GIT_SSL_CAINFO|M2M_BASE_IMAGE")
