@@ -81,7 +81,7 @@ class Shelf:
 
 
 def write(state: dict[str, Any], file: Path) -> None:
-    """Writes tensors and plain values to a file, whole or not at all.
+    """Writes tensors and plain values to a file, whole or not at all; the same ones make the same bytes.
 
     Raises:
         InfrastructureError: The disk refused.
@@ -90,7 +90,8 @@ def write(state: dict[str, Any], file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         part = temporary(file)
         try:
-            torch.save(state, part)
+            with part.open("wb") as open_part:  # from a path it would take the temporary name into the archive
+                torch.save(state, open_part)
         except RuntimeError as error:  # PyTorch's writer reports a full disk as one
             raise OSError(None, str(error).splitlines()[0]) from error
         commit(part, file)

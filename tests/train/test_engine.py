@@ -80,11 +80,19 @@ def test_a_stopped_training_goes_on_from_the_store_to_the_same_end(toys, tmp_pat
     assert notes.files and notes.parameters["fingerprint"] == resumed.fingerprint == straight.fingerprint
 
 
-def test_a_finished_training_is_not_done_again(toys, tmp_path):
+def test_a_finished_training_is_not_done_again_nor_what_follows(toys, tmp_path, monkeypatch):
+    """The second process writes the same bytes as the first, so the next stage finds its own work too."""
     store = open_store(tmp_path / "store")
-    first = pretrain(toys, tmp_path / "a", PRETRAIN, MODEL, store=store)
-    second = pretrain(toys, tmp_path / "b", PRETRAIN, MODEL, store=store)
-    assert (first.resumed, second.resumed) == (0, 4) and equal(weights(tmp_path / "a"), weights(tmp_path / "b"))
+    done = {}
+    for name in ("a", "b"):
+        monkeypatch.setattr("m2m.files.os.getpid", lambda name=name: ord(name))
+        first = pretrain(toys, tmp_path / name, PRETRAIN, MODEL, store=store)
+        then = align(toys, first.checkpoint, tmp_path / f"{name} aligned", ALIGN, MODEL, store=store)
+        done[name] = first, then
+    assert [s.resumed for s in done["a"]] == [0, 0]
+    assert [s.resumed for s in done["b"]] == [s.epochs for s in done["b"]]
+    for a, b in zip(done["a"], done["b"], strict=True):
+        assert a.checkpoint.read_bytes() == b.checkpoint.read_bytes()
 
 
 def test_a_damaged_checkpoint_is_passed_over(toys, tmp_path):
