@@ -13,7 +13,6 @@ import pytest
 from m2m.video import VideoParams, Writer
 from tests.s3_server import s3, s3_endpoint  # noqa: F401
 
-
 # A shell that runs the tests in the background makes them deaf to Ctrl-C, and so every program that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
