@@ -4,12 +4,14 @@ import contextlib
 import os
 import re
 import shutil
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import docker
-from docker.errors import DockerException, ImageNotFound, NotFound
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.types import Mount
 from google.protobuf import json_format
 from kfp import local
@@ -20,6 +22,9 @@ from pipelines.resources import SCRATCH
 
 SHM = "1g"
 LABEL = "m2m.run"
+PATIENCE = 20.0
+"""Seconds in which the engine has to remove a run's last containers."""
+
 PASSED = re.compile(r"(M2M|AWS|MLFLOW|DVC|GIT|OMP)_\w+|(HTTPS?|NO)_PROXY", re.IGNORECASE)
 """What a container gets of this process's environment: addresses and credentials, as from config map and secret."""
 
@@ -45,7 +50,32 @@ def run_container(client: Any, image: str, command: list[str], volumes: dict[str
             print(line.decode(errors="replace"), end="")
         return int(container.wait()["StatusCode"])
     finally:
+        _remove(container)
+
+
+def _remove(container: Any) -> bool:
+    """Removes a container, and says whether that worked: an engine may find the file system of one just killed busy."""
+    try:
         container.remove(force=True)
+    except NotFound:
+        return True
+    except APIError:
+        return False
+    return True
+
+
+def sweep(client: Any, name: str) -> None:
+    """Stops and removes what is left of a run: kfp.local does not when it is interrupted."""
+    end = time.monotonic() + PATIENCE
+    while left := client.containers.list(all=True, ignore_removed=True, filters={"label": f"{LABEL}={name}"}):
+        removed = [_remove(container) for container in left]
+        if all(removed):
+            return
+        if time.monotonic() > end:
+            names = " ".join(container.name for container in left)
+            print(f"the engine does not remove containers of this run: docker rm -f {names}", file=sys.stderr)
+            return
+        time.sleep(0.5)
 
 
 @contextlib.contextmanager
@@ -120,9 +150,7 @@ def docker_runner(pipeline: Any, root: Path, name: str, sees: tuple[Path, ...] =
     except DockerException as error:
         raise InfrastructureError(f"the Docker engine failed: {error}", "see docker system df and its log") from error
     finally:
-        # kfp.local starts containers and does not stop them when it is interrupted.
-        for container in client.containers.list(filters={"label": f"{LABEL}={name}"}):
-            with contextlib.suppress(NotFound):
-                container.kill()
+        with contextlib.suppress(DockerException):
+            sweep(client, name)
         client.close()
         shutil.rmtree(scratch, ignore_errors=True)

@@ -132,7 +132,8 @@ def test_the_pipeline_in_containers_makes_the_same_bytes_and_goes_on_where_one_w
     # The tracker in its container has the pipeline's run, under the name of this very run.
     assert [run.info.run_name for run in runs(backend)] == [log.stem]
     client = engine()
-    assert not client.containers.list(all=True, filters={"label": containers.LABEL})
+    left = client.containers.list(all=True, ignore_removed=True, filters={"label": f"{containers.LABEL}={log.stem}"})
+    assert not [(c.image.tags, c.attrs["State"]) for c in left]
     client.close()
 
 
@@ -323,6 +324,49 @@ class Engine:
 
     def run(self, *_, **__):
         return Gone()
+
+
+class Busy:
+    """An engine with one container, ended with a status, whose removal fails some times."""
+
+    containers = property(lambda self: self)
+
+    def __init__(self, status: int, failures: int) -> None:
+        self.name, self._status, self._failures, self.there = "busy", status, failures, True
+
+    def list(self, **_):
+        return [self] if self.there else []
+
+    def run(self, *_, **__):
+        return self
+
+    def logs(self, **_):
+        return iter((b"line\n",))
+
+    def wait(self):
+        return {"StatusCode": self._status}
+
+    def remove(self, **_):
+        self._failures -= 1
+        if self._failures >= 0:
+            raise docker.errors.APIError("device or resource busy")
+        self.there = False
+
+
+@pytest.mark.parametrize("status", [0, 3, 137])
+def test_a_container_that_cannot_be_removed_at_once_has_its_status_and_goes_later(status):
+    """What a task did is not judged by how the engine tidies up, and nothing stays."""
+    busy = Busy(status, failures=2)
+    assert containers.run_container(busy, "a:b", [], {}) == status
+    assert busy.there
+    containers.sweep(busy, "run")
+    assert not busy.there
+
+
+def test_a_container_that_stays_is_named(monkeypatch, capsys):
+    monkeypatch.setattr(containers, "PATIENCE", 0.0)
+    containers.sweep(Busy(0, failures=10), "run")
+    assert "docker rm -f busy" in capsys.readouterr().err
 
 
 def test_a_container_whose_status_nobody_knows_is_no_success():
