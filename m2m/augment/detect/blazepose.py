@@ -15,6 +15,7 @@ from m2m.augment.detect.litert import LiteModel, model_file, sigmoid
 from m2m.augment.people import Landmarks
 
 N_LANDMARKS = 33
+FACE = slice(0, 11)
 TORSO = (11, 12, 23, 24)
 BODY_CENTRE, BODY_TOP = 33, 34
 """Auxiliary landmarks: the centre and a point on the circle that holds the body."""

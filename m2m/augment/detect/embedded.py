@@ -5,10 +5,15 @@ import numpy as np
 
 from m2m.augment.detect.boxes import box_of, fill_box
 from m2m.augment.detect.cover import cover
+from m2m.augment.detect.faces import bust_box
 from m2m.augment.detect.looks import Looks, Observer
 from m2m.augment.detect.params import DetectParams
-from m2m.augment.detect.tracks import Track, build_tracks
+from m2m.augment.detect.track import Track
+from m2m.augment.detect.tracks import build_tracks
 from m2m.augment.people import FramePeople, Person
+
+ASIDE = 1.5
+"""How far a body reaches on either side of its face, in widths of the face."""
 
 
 class EmbeddedDetector:
@@ -55,30 +60,33 @@ def _person(name: int, track: Track, t: int, looks: Looks, params: DetectParams)
     box = track.box_at(t)
     mask = _segmented_person(box, track, t, looks)
     score = track.scores.get(t, 0.0)
-    return Person(name, box_of(mask) if _is_face(track) else box, score, mask, families)
+    return Person(name, box_of(mask) if track.is_face else box, score, mask, families)
 
 
-def _is_face(track: Track) -> bool:
-    """Only faces saw this person: the box is a face's, not a body's."""
-    return not {"pose", "ssdlite"} & set(track.witnesses)
+def _figure_of(face: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """(H, W) bool, where the body of a face may be, arms at its sides: others may stand in the same piece."""
+    x0, y0, x1, y1 = (float(v) for v in face)
+    out = np.zeros_like(like)
+    fill_box(out, np.array([x0 - ASIDE * (x1 - x0), y0 - (y1 - y0), x1 + ASIDE * (x1 - x0), like.shape[0]]))
+    return out
 
 
 def _segmented_person(box: np.ndarray, track: Track, t: int, looks: Looks) -> np.ndarray:
     """The mask of somebody without a pose: segmentation in the box, or the box where nothing explains it.
 
-    Of a face the whole connected piece of segmentation around it is taken: hair, neck and shoulders belong to it.
+    Of a face it is head and shoulders, and of the connected piece of segmentation around it what a body may reach.
     """
     whole = np.zeros((looks.height, looks.width), bool)
-    fill_box(whole, box)
+    fill_box(whole, bust_box(box) if track.is_face else box)
     others = np.zeros_like(whole)
     for other in looks.poses[t]:
         others |= looks.pose_mask(t, other)
     person = looks.segmented(t, 0.5) & ~others
-    if _is_face(track):
+    if track.is_face:
         _, labels = cv2.connectedComponents(person.astype(np.uint8))
         under = labels[whole & person]
         piece = labels == np.bincount(under).argmax() if len(under) else whole
-        return piece | whole
+        return (piece & _figure_of(box, whole)) | whole
     part = person & whole
     explained = (part | (others & whole)).sum() >= 0.2 * whole.sum()
     return part if explained and part.any() else whole

@@ -100,3 +100,10 @@ def head_box(face: np.ndarray) -> np.ndarray:
     x0, y0, x1, y1 = face[:4]
     width, height = x1 - x0, y1 - y0
     return np.array([x0 - 0.4 * width, y0 - 0.6 * height, x1 + 0.4 * width, y1 + 0.5 * height], np.float32)
+
+
+def bust_box(face: np.ndarray) -> np.ndarray:
+    """(4,) box of the head and the shoulders around a face box x0, y0, x1, y1."""
+    x0, y0, x1, y1 = face[:4]
+    width, height = x1 - x0, y1 - y0
+    return np.array([x0 - width, y0 - 0.6 * height, x1 + width, y1 + height], np.float32)

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 
 from m2m.augment.detect.boxes import iou
-from m2m.augment.detect.tracks import assign
+from m2m.augment.detect.track import assign
 from m2m.augment.people import FramePeople
 
 SAME_PERSON = 0.3

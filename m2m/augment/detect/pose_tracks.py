@@ -4,13 +4,16 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from m2m.augment.detect.blazepose import Crop, Pose, PoseDetector, PoseLandmarker, unstretched
+from m2m.augment.detect.blazepose import TORSO, Crop, Pose, PoseDetector, PoseLandmarker, unstretched
 from m2m.augment.detect.params import DetectParams
 
 MAX_PEOPLE = 12
 DETECTOR_SCORE = 0.5
 SAME_BODY = 0.2
 """A new crop whose centre lies within this share of a tracked crop's size is the tracked person."""
+
+SLIDE = 6
+"""Frames over which a track's movement tells that it slides from one person to another."""
 
 
 class PoseTracker:
@@ -50,16 +53,20 @@ class PoseTracker:
     ) -> Iterator[dict[int, Pose]]:
         active: dict[int, Crop] = {}
         next_id = 0
+        past: list[dict[int, Pose]] = []
         for t, frame in enumerate(frames):
             poses: dict[int, Pose] = {}
-            for track, crop in active.items():
-                self._add(poses, track, self._landmarker.look(frame, crop, self._params.pose_keep, stretch))
+            found = {k: self._landmarker.look(frame, c, self._params.pose_keep, stretch) for k, c in active.items()}
+            # Where two tracks meet, one has slid off a person who is hidden and onto another: the one that moved more.
+            for track in sorted(found, key=lambda k: moved(found[k], [p[k] for p in past[-SLIDE:] if k in p])):
+                self._add(poses, track, found[track])
             for crop in self._places(frame, t, boxes.get(t), bool(poses), stretch):
                 known = [p.following for p in poses.values()]
                 if len(poses) < MAX_PEOPLE and not any(_same(crop, k) for k in known):
                     self._add(poses, next_id, self._landmarker.look(frame, crop, self._params.pose_birth, stretch))
                     next_id += 1
             yield poses
+            past = [*past[1 - SLIDE :], poses]
             active = {track: pose.following for track, pose in poses.items()}
 
     def _places(self, frame: np.ndarray, t: int, boxes: np.ndarray | None, tracked: bool, stretch: float) -> list[Crop]:
@@ -96,6 +103,14 @@ class PoseTracker:
                     met = self._add(out[t], track, found)
                     joins += [(track, met)] if met is not None else []
         return rename(out, joins)
+
+
+def moved(pose: Pose | None, past: list[Pose]) -> float:
+    """How far a torso has moved a frame since the first of its `past` poses, in sizes of its crop; 0 without a past."""
+    if pose is None or not past:
+        return 0.0
+    apart = pose.landmarks.image[list(TORSO)] - past[0].landmarks.image[list(TORSO)]
+    return float(np.hypot(*apart.T).mean()) / pose.following.size / len(past)
 
 
 def _same(a: Crop, b: Crop) -> bool:

@@ -1,90 +1,29 @@
-"""Tracks: one person through a window, from sightings by several models."""
-
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+"""Tracks: everybody in a window."""
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
-from m2m.augment.detect.boxes import inside, iou
+from m2m.augment.detect.blazepose import FACE
+from m2m.augment.detect.boxes import box_of, fill_box, inside, iou
+from m2m.augment.detect.heads import add_faces
 from m2m.augment.detect.looks import Looks, pose_box
 from m2m.augment.detect.params import DetectParams
+from m2m.augment.detect.track import Track, assign, near
 
 SAME_BOX = 0.3
 PART_OF = 0.6
 DOUBLE = 0.5
+TWO_FACES = 2
+"""Looks in which each of two tracks has a face of its own: then they are two people, wherever their boxes lie."""
 SAME_MASK = 0.7
+APART = 0.2
+"""Share of the common frames in which two people who pass each other must be apart."""
+LONG = 0.34
+"""Share of the other's frames from which a track is long."""
 MAX_OVERLAP = 10
-FACE_POINTS = slice(0, 11)
-REACH = 6
-"""Frames within which a box goes on with a track."""
-
-
-@dataclass
-class Track:
-    """One person.
-
-    Attributes:
-        boxes: (4,) box by frame, where a model saw the person.
-        scores: Score by frame.
-        poses: Ids of the pose tracks it is made of, by frame.
-        witnesses: Frames in which each family saw the person.
-    """
-
-    boxes: dict[int, np.ndarray] = field(default_factory=dict)
-    scores: dict[int, float] = field(default_factory=dict)
-    poses: dict[int, int] = field(default_factory=dict)
-    witnesses: dict[str, set[int]] = field(default_factory=dict)
-
-    def see(self, t: int, family: str, box: np.ndarray, score: float) -> None:
-        """A sighting; the first of a frame gives its box."""
-        self.boxes.setdefault(t, np.asarray(box[:4], np.float32))
-        self.scores[t] = max(score, self.scores.get(t, 0.0))
-        self.witnesses.setdefault(family, set()).add(t)
-
-    @property
-    def first(self) -> int:
-        """First frame of a sighting."""
-        return min(self.boxes)
-
-    @property
-    def last(self) -> int:
-        """Last frame of a sighting."""
-        return max(self.boxes)
-
-    def box_at(self, t: int) -> np.ndarray:
-        """(4,) box in a frame, interpolated between sightings and held outside them."""
-        times = sorted(self.boxes)
-        stack = np.stack([self.boxes[s] for s in times])
-        return np.array([np.interp(t, times, stack[:, k]) for k in range(4)], np.float32)
-
-    def absorb(self, other: "Track") -> None:
-        """Takes over another track's sightings; a pose knows the person's extent better than a box."""
-        for t, box in other.boxes.items():
-            if t not in self.boxes or (t in other.poses and t not in self.poses):
-                self.boxes[t] = box
-            self.scores[t] = max(other.scores[t], self.scores.get(t, 0.0))
-        for t, pose in other.poses.items():
-            self.poses.setdefault(t, pose)
-        for family, times in other.witnesses.items():
-            self.witnesses.setdefault(family, set()).update(times)
-
-    def families(self, t: int, nearby: int) -> frozenset[str]:
-        """Families that saw the person near a frame.
-
-        Segmentation tells no person from a person-coloured blob, and it shares its maker with the pose model: it
-        counts beside SSDLite or a face, never beside a pose alone.
-        """
-        seen = {f for f, times in self.witnesses.items() if any(abs(s - t) <= nearby for s in times)}
-        return frozenset(seen if seen & {"ssdlite", "face"} else seen - {"selfie"})
-
-
-def assign(scores: np.ndarray, least: float) -> list[tuple[int, int]]:
-    """Pairs (row, column) of the highest total score, each above `least`."""
-    if not scores.size:
-        return []
-    rows, columns = linear_sum_assignment(-np.where(scores > least, scores, 0))
-    return [(int(r), int(c)) for r, c in zip(rows, columns, strict=True) if scores[r, c] > least]
+SPECK = 100
+"""Pixels below which a piece of segmentation is nobody to follow."""
+STRIDE = 0.1
+"""How far somebody moves in a frame at the most, in widths."""
 
 
 def build_tracks(looks: Looks, params: DetectParams) -> list[Track]:
@@ -98,11 +37,13 @@ def build_tracks(looks: Looks, params: DetectParams) -> list[Track]:
     for t in sorted(looks.boxes):
         _add_boxes(tracks, t, looks.boxes[t], params)
     for t in sorted(looks.faces):
-        _add_faces(tracks, t, looks)
+        add_faces(tracks, t, looks)
     tracks = _without_doubles([track for track in tracks if len(track.boxes) > 1 or len(looks) == 1], looks)
-    tracks = _stitch(tracks, params.gap)
+    tracks = _stitch(tracks, params.gap, looks)
     for track in tracks:
         _add_selfie(track, looks)
+    for track in tracks:
+        _follow(track, tracks, looks, params.gap)
     return sorted(tracks, key=lambda track: (track.first, *track.boxes[track.first].tolist()))
 
 
@@ -113,25 +54,14 @@ def _pose_tracks(looks: Looks) -> list[Track]:
             track = tracks.setdefault(name, Track())
             track.see(t, "pose", pose_box(pose, looks.width), pose.landmarks.score)
             track.poses[t] = name
+            track.heads[t] = pose.landmarks.image[FACE].mean(0)
     return list(tracks.values())
-
-
-def _near(tracks: Iterable[Track], t: int) -> list[Track]:
-    """Tracks with a sighting within reach of a frame."""
-    return [track for track in tracks if any(abs(s - t) <= REACH for s in track.boxes)]
-
-
-def _nearest(track: Track, t: int) -> np.ndarray:
-    """The box in a frame, or of the sighting nearest to it."""
-    return (
-        track.box_at(t) if track.first <= t <= track.last else track.boxes[min(track.boxes, key=lambda s: abs(s - t))]
-    )
 
 
 def _add_boxes(tracks: list[Track], t: int, boxes: np.ndarray, params: DetectParams) -> None:
     """SSDLite's boxes of one frame: they join tracks, are parts of somebody, or start a track."""
-    known = _near(tracks, t)
-    there = np.array([_nearest(track, t) for track in known], np.float32).reshape(-1, 4)
+    known = near(tracks, t)
+    there = np.array([track.nearest(t) for track in known], np.float32).reshape(-1, 4)
     pairs = dict(assign(iou(boxes, there), SAME_BOX))
     for row, column in pairs.items():
         known[column].see(t, "ssdlite", boxes[row], float(boxes[row, 4]))
@@ -149,37 +79,6 @@ def _add_boxes(tracks: list[Track], t: int, boxes: np.ndarray, params: DetectPar
             tracks.append(track)
 
 
-def _add_faces(tracks: list[Track], t: int, looks: Looks) -> None:
-    """Faces of one frame: each belongs to the person whose head is there, or starts a track."""
-    near = _near(tracks, t)
-    for face in looks.faces[t]:
-        centre, size = (face[:2] + face[2:4]) / 2, float((face[2:4] - face[:2]).max())
-        best, owner = 1.0, None
-        for track in near:
-            distance = _head_distance(track, t, centre, looks) / size
-            if distance < best:
-                best, owner = distance, track
-        if owner is None:
-            owner = Track()
-            tracks.append(owner)
-            near.append(owner)
-        owner.see(t, "face", face if not owner.boxes else _nearest(owner, t), float(face[4]))
-
-
-def _head_distance(track: Track, t: int, centre: np.ndarray, looks: Looks) -> float:
-    """Pixels between a face's centre and where a track has its head."""
-    if t in track.poses and track.poses[t] in looks.poses[t]:
-        head = looks.poses[t][track.poses[t]].landmarks.image[FACE_POINTS].mean(0)
-        return float(np.hypot(*(head - centre)))
-    x0, y0, x1, y1 = (float(v) for v in _nearest(track, t))
-    if set(track.witnesses) == {"face"}:
-        return float(np.hypot((x0 + x1) / 2 - centre[0], (y0 + y1) / 2 - centre[1]))
-    # In a body's box the head may be anywhere in the upper half.
-    dx = max(x0 - centre[0], 0, centre[0] - x1)
-    dy = max(y0 - centre[1], 0, centre[1] - (y0 + y1) / 2)
-    return float(np.hypot(dx, dy))
-
-
 def _without_doubles(tracks: list[Track], looks: Looks) -> list[Track]:
     """Joins a track that runs inside a longer one to it: one person seen twice."""
     kept: list[Track] = []
@@ -193,20 +92,32 @@ def _without_doubles(tracks: list[Track], looks: Looks) -> list[Track]:
 
 
 def _doubles(track: Track, other: Track, looks: Looks) -> bool:
-    """Whether a track runs inside a longer one. Two long tracks with poses of their own are two people, unless the
-    masks of the poses coincide.
+    """Whether a track runs inside a longer one.
+
+    Two long tracks with poses of their own are two people, unless the masks of the poses coincide; a short one is a
+    limb of somebody unless it leaves his box.
     """
     common = [t for t in track.boxes if other.first <= t <= other.last]
     if 2 * len(common) <= len(track.boxes):
         return False
+    if len(track.seen_by("face") & other.seen_by("face")) >= TWO_FACES:
+        return False
     together = sorted(track.poses.keys() & other.poses.keys())
-    if len(together) > 0.2 * len(track.boxes) and len(track.boxes) >= 0.34 * len(other.boxes):
-        masks = [(looks.pose_mask(t, track.poses[t]), looks.pose_mask(t, other.poses[t])) for t in together]
-        return float(np.median([(a & b).sum() / max(min(a.sum(), b.sum()), 1) for a, b in masks])) > SAME_MASK
-    return float(np.median([inside(track.boxes[t][None], other.box_at(t)[None])[0, 0] for t in common])) > DOUBLE
+    both = len(together) > 0.2 * len(track.boxes)
+    if both and len(track.boxes) >= LONG * len(other.boxes):
+        return _coincide(track, other, together, looks)
+    part = [float(inside(track.boxes[t][None], other.box_at(t)[None])[0, 0]) for t in common]
+    return float(np.quantile(part, APART if both else 0.5)) > DOUBLE
 
 
-def _stitch(tracks: list[Track], gap: int) -> list[Track]:
+def _coincide(track: Track, other: Track, together: list[int], looks: Looks) -> bool:
+    """Whether the masks of two tracks' poses are one in the frames that both have: one may pass before the other."""
+    masks = [(looks.pose_mask(t, track.poses[t]), looks.pose_mask(t, other.poses[t])) for t in together]
+    shared = [(a & b).sum() / max(min(a.sum(), b.sum()), 1) for a, b in masks]
+    return float(np.quantile(shared, APART)) > SAME_MASK
+
+
+def _stitch(tracks: list[Track], gap: int, looks: Looks) -> list[Track]:
     """Joins a track's end to another's start over at most `gap` frames, or a short overlap, by where the boxes are."""
     tracks = sorted(tracks, key=lambda k: (k.first, k.last))
     scores = np.zeros((len(tracks), len(tracks)))
@@ -215,7 +126,8 @@ def _stitch(tracks: list[Track], gap: int) -> list[Track]:
             if 0 < b.first - a.last <= gap:
                 scores[i, j] = continuation(a.boxes[a.last], b.boxes[b.first], b.first - a.last)
             elif i < j and a.first < b.first and a.last < b.last and 0 <= a.last - b.first < MAX_OVERLAP:
-                apart = len(a.poses.keys() & b.poses.keys()) >= 3  # two poses at once: two people
+                together = sorted(a.poses.keys() & b.poses.keys())
+                apart = len(together) >= 3 and not _coincide(a, b, together, looks)
                 scores[i, j] = 0 if apart else iou(a.box_at(b.first)[None], b.boxes[b.first][None])[0, 0]
     followed = dict(assign(scores, 0.2))
     heads = {i: i for i in range(len(tracks))}
@@ -251,3 +163,32 @@ def _add_selfie(track: Track, looks: Looks) -> None:
             where[y0:y1, x0:x1] = True
         if where.any() and person[where].mean() >= least:
             track.witnesses.setdefault("selfie", set()).add(t)
+
+
+def _follow(track: Track, tracks: list[Track], looks: Looks, gap: int) -> None:
+    """Carries a track on beyond its ends, for at most `gap` frames, while segmentation shows somebody who moves on.
+
+    What other tracks' poses hold is theirs. A piece must keep half of the area that it had, or the person is gone.
+    """
+    for end, step in ((track.last, 1), (track.first, -1)):
+        piece = _piece(track, tracks, end, track.boxes[end], looks)
+        box, area = track.boxes[end], int(piece.sum())
+        for t in range(end + step, end + step * (gap + 1), step):
+            if not 0 <= t < len(looks) or area < SPECK:
+                break
+            piece = _piece(track, tracks, t, box, looks)
+            if piece.sum() < area / 2:
+                break
+            box = box_of(piece)
+            track.see(t, "selfie", box, float(looks.selfie[t][piece].mean()) / 255)
+
+
+def _piece(track: Track, tracks: list[Track], t: int, box: np.ndarray, looks: Looks) -> np.ndarray:
+    """(H, W) bool, the segmentation in and around a box that belongs to no other track's pose."""
+    around = np.zeros((looks.height, looks.width), bool)
+    fill_box(around, box, STRIDE * float((box[2:] - box[:2]).min()))
+    piece = looks.segmented(t, 0.5) & around
+    for other in tracks:
+        if other is not track and t in other.poses and other.poses[t] in looks.poses[t]:
+            piece &= ~looks.pose_mask(t, other.poses[t])
+    return piece

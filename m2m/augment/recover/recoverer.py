@@ -93,7 +93,9 @@ def same_person(tracks: dict[int, dict[int, Person]], t: int, track: int, other:
     """Whether a track lies on another in a frame: nearly the same box or, if it is `bare`, mostly inside the other."""
     if t not in tracks[track] or t not in tracks[other]:
         return False
-    a, b = tracks[track][t].box, tracks[other][t].box
+    one, two = tracks[track][t], tracks[other][t]
+    bare = bare and not ("face" in one.families and "face" in two.families)  # two faces are two people
+    a, b = one.box, two.box
     sides = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
     common, area = float(np.prod(np.maximum(sides, 0))), float(np.prod(a[2:] - a[:2]))
     iou = common / max(area + float(np.prod(b[2:] - b[:2])) - common, 1e-9)

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from m2m.augment.detect.link import link
 from m2m.augment.detect.looks import Looks
 from m2m.augment.detect.params import DetectParams
-from m2m.augment.detect.tracks import Track, build_tracks, continuation
+from m2m.augment.detect.track import Track
+from m2m.augment.detect.tracks import build_tracks, continuation
 from m2m.augment.people import FramePeople, Person
 
 HEIGHT, WIDTH = 60, 100
@@ -60,6 +61,69 @@ def test_a_face_in_a_box_belongs_to_its_person():
     faces = {t: at([9 + 0.5 * t, 12, 16 + 0.5 * t, 20, 0.9]) for t in range(0, 30, 3)}
     (track,) = build_tracks(looks(30, seen, faces), DetectParams())
     assert track.families(12, 5) == {"ssdlite", "face"}
+
+
+def face_at(x, y=12.0, size=8.0):
+    return [x, y, x + size, y + size, 0.9]
+
+
+def test_nobody_has_two_faces():
+    """A parent and the child in the arms: one box around both, two faces."""
+    seen = {t: at([20, 10, 60, 55, 0.9]) for t in range(0, 30, 3)}
+    faces = {t: at(face_at(26), face_at(46)) for t in range(0, 30, 3)}
+    tracks = build_tracks(looks(30, seen, faces), DetectParams())
+    assert len(tracks) == 2
+    assert all(track.seen_by("face") == set(range(0, 30, 3)) for track in tracks)
+    assert sorted(track.is_face for track in tracks) == [False, True]
+
+
+def test_one_face_beside_a_box_starts_a_person_who_keeps_it():
+    seen = {t: at(walker(t, 5, 0)) for t in range(0, 30, 3)}
+    faces = {t: at(face_at(70 - t / 3)) for t in range(0, 30, 3)}
+    body, alone = sorted(build_tracks(looks(30, seen, faces), DetectParams()), key=lambda track: track.is_face)
+    assert body.seen_by("face") == set() and alone.seen_by("face") == set(range(0, 30, 3))
+
+
+def test_a_face_keeps_no_body_where_it_was():
+    """The box is seen at first only; then the face moves on, and the body with it."""
+    seen = {t: at(walker(0)) for t in (0, 3)}
+    faces = {t: at(face_at(8 + t)) for t in range(0, 24, 3)}
+    (track,) = build_tracks(looks(24, seen, faces), DetectParams())
+    assert track.box_at(21)[0] - track.box_at(3)[0] == pytest.approx(18)
+    assert np.allclose(track.box_at(21)[2:] - track.box_at(21)[:2], [15, 40])
+
+
+def test_the_face_of_another_keeps_nobody():
+    """Someone goes behind another, whose face is seen on: the hidden one's track ends."""
+    seen = {t: at(walker(0)) for t in (0, 3)}
+    faces = {0: at(face_at(8)), 3: at(face_at(8)), **{t: at(face_at(22)) for t in range(6, 30, 3)}}
+    tracks = build_tracks(looks(30, seen, faces), DetectParams())
+    assert [(track.first, track.last) for track in tracks] == [(0, 3), (6, 27)]
+
+
+def blob(evidence, t, box):
+    x0, y0, x1, y1 = (round(v) for v in box[:4])
+    evidence.selfie[t, y0:y1, max(0, x0) : x1] = 250
+
+
+def test_a_track_goes_on_where_segmentation_shows_the_person():
+    evidence = looks(40, {t: at(walker(t)) for t in range(9, 18, 3)})
+    for t in range(40):
+        blob(evidence, t, walker(t))
+    (track,) = build_tracks(evidence, DetectParams())
+    assert (track.first, track.last) == (0, 39)
+    assert np.abs(track.box_at(0) - walker(0)[:4]).max() <= 1 and np.abs(track.box_at(39) - walker(39)[:4]).max() <= 1
+    (short,) = build_tracks(evidence, DetectParams(gap=4))
+    assert (short.first, short.last) == (5, 19)
+
+
+def test_a_track_ends_where_the_person_does():
+    evidence = looks(40, {t: at(walker(0)) for t in range(9, 18, 3)})
+    for t in range(24):
+        blob(evidence, t, walker(0))
+    blob(evidence, 30, walker(0))
+    (track,) = build_tracks(evidence, DetectParams())
+    assert (track.first, track.last) == (0, 23)
 
 
 def test_segmentation_confirms_no_pose():
