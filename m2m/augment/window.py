@@ -13,15 +13,16 @@ class WindowParams:
     """How long windows are.
 
     Attributes:
-        core: Frames a window delivers, at 432x240; fewer where frames are larger. The first of a shot delivers
+        core: Frames a window delivers, at 432x240; fewer where frames are larger. Ten seconds at 30 frames/s should be
+            one window: none is looked at twice. The first of a shot delivers
             `context` more, since it has none before it; the last has what is left.
         context: Frames before and after that it sees as well, inside the shot.
         pixels: Pixels the core may hold in all.
     """
 
-    core: int = 240
+    core: int = 250
     context: int = 20
-    pixels: int = 240 * 432 * 240
+    pixels: int = 250 * 432 * 240
 
     def __post_init__(self) -> None:
         if self.context < 1 or self.core < 2 * self.context:

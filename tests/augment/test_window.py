@@ -62,8 +62,12 @@ def test_a_window_sees_context_on_both_sides_inside_a_shot():
 
 def test_larger_frames_make_shorter_windows():
     params = WindowParams()
-    assert params.core_for(240, 432) == 240
+    assert params.core_for(240, 432) == params.core
     assert params.core_for(1080, 1920) == 2 * params.context
+
+
+def test_ten_seconds_are_one_window():
+    assert [len(w.frames) for w in windows(numbered(300), Cuts(()), WindowParams())] == [300]
 
 
 def test_impossible_lengths_are_refused():
