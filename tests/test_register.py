@@ -12,6 +12,8 @@ import pytest
 
 from m2m import repository, shards, spool, tracking
 from m2m.clips import Clip, DatasetCard, data_hash, file_sha256, read_card, read_manifest, write_card, write_manifest
+from m2m.curate.dataset import curate
+from m2m.curate.params import CurateParams
 from m2m.errors import InfrastructureError, InputError
 from m2m.register import RegisterParams, register, register_artifact
 from m2m.release import release
@@ -51,9 +53,12 @@ def dataset(tmp_path):
 
 @pytest.fixture
 def selection(tmp_path):
-    folder = make(tmp_path / "selection", variant="real", private=False, name="kinetics-150")
-    (folder / "selection.json").write_text('{"selected": ["wave"]}')
-    return folder
+    """What `m2m curate` makes of the originals: the subset, its selection and its data sheet."""
+    originals = make(tmp_path / "originals", variant="real", private=False, name="kinetics")
+    (tmp_path / "list.txt").write_text("wave\n")
+    params = CurateParams(method="list", list=str(tmp_path / "list.txt"))
+    curate(originals, tmp_path / "selection", params, progress=False)
+    return tmp_path / "selection"
 
 
 @pytest.fixture(scope="module")
@@ -147,12 +152,12 @@ def test_who_comes_late_registers_on_top_of_the_other(place, selection):
     second = late.publish("late", "late: by hand")
     assert log(place / "versions.git")[:2] == [
         "late: by hand",
-        "kinetics-150: real, 3 clips, data " + hash12(selection),
+        "kinetics-1: real, 3 clips, data " + hash12(selection),
     ]
     assert git("rev-parse", f"{second.revision}~1", cwd=place / "versions.git").strip() == first.revision
     assert {p.name for p in pull(place / "versions.git", second.tag, place / "clone").iterdir()} >= {
         "late",
-        "kinetics-150",
+        "kinetics-1",
     }
 
 
@@ -211,15 +216,30 @@ def test_a_manifest_folder_is_registered_from_the_data_store_with_the_key_of_the
 
 def test_a_selection_goes_without_its_videos(selection, place):
     version = register(selection, params(place))
-    pulled = pull(place / "versions.git", version.tag, place / "clone") / "kinetics-150"
-    assert set(contents(pulled)) == {"clips.parquet", "dataset.json", "selection.json", "sources.csv"}
-    assert (pulled / "selection.json").read_bytes() == (selection / "selection.json").read_bytes()
+    pulled = pull(place / "versions.git", version.tag, place / "clone") / "kinetics-1"
+    own = {"clips.parquet", "dataset.json", "selection.json", "DATASHEET.md"}
+    assert set(contents(pulled)) == {*own, "sources.csv"}
+    for name in own - {"clips.parquet"}:
+        assert (pulled / name).read_bytes() == (selection / name).read_bytes()
     assert read_manifest(pulled / "clips.parquet") == read_manifest(selection / "clips.parquet")
     with (pulled / "sources.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [r["clip_id"] for r in rows] == sorted(NAMES)
     assert rows[0]["sha256"] == file_sha256(selection / "videos" / f"{sorted(NAMES)[0]}.mp4")
     assert not any(b"video of" in data for data in contents(place / "remote").values())
+
+
+def test_the_data_sheet_of_a_selection_comes_back_with_its_version(selection, place):
+    """With the counts, licences, method, parent and hash of what is pulled beside it, and with no clip's name."""
+    version = register(selection, params(place))
+    pulled = pull(place / "versions.git", version.tag, place / "clone") / "kinetics-1"
+    text, card = (pulled / "DATASHEET.md").read_text(), read_card(pulled)
+    assert card.hash == data_hash(read_manifest(pulled / "clips.parquet"))
+    assert f"- **Hash**: {card.hash}\n" in text and f"- **Selected from**: {card.parent}\n" in text
+    assert "3 clips of 1 classes, out of 1; 1 quarantined (1 verifier)" in text
+    assert "- **Licences**: CC0\n" in text and "- **Method**: list, code" in text and "seed 0" in text
+    assert "| wave | 3 |" in text
+    assert not [name for name in (*NAMES, "bad_P9") if name in text]
 
 
 def test_raw_videos_go_to_a_private_remote_only(selection, place, tmp_path):
@@ -232,10 +252,10 @@ def test_raw_videos_go_to_a_private_remote_only(selection, place, tmp_path):
     git("commit", "-q", "-m", "Only we can read it", cwd=tmp_path / "owner")
     git("push", "-q", cwd=tmp_path / "owner")
     version = register(selection, params(place, raw=True))
-    pulled = pull(place / "versions.git", version.tag, place / "clone") / "kinetics-150"
+    pulled = pull(place / "versions.git", version.tag, place / "clone") / "kinetics-1"
     shards.unpack(pulled, place / "unpacked")
     assert contents(place / "unpacked" / "videos") == contents(selection / "videos")
-    assert {"sources.csv", "selection.json"} < set(contents(pulled))
+    assert {"sources.csv", "selection.json", "DATASHEET.md"} < set(contents(pulled))
 
 
 @pytest.mark.parametrize("variant", ["real", "mesh_on_real"])
@@ -319,11 +339,11 @@ def test_versions_go_to_s3_and_come_back(selection, place, s3, monkeypatch):
     point(place / "versions.git", place / "on_s3.git", f"{s3.uri}/versions")
     values = params(place, repository=str(place / "on_s3.git"))
     version = register(selection, values)
-    pulled = pull(place / "on_s3.git", version.tag, place / "clone") / "kinetics-150"
+    pulled = pull(place / "on_s3.git", version.tag, place / "clone") / "kinetics-1"
     assert (pulled / "selection.json").read_bytes() == (selection / "selection.json").read_bytes()
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     (selection / "selection.json").write_text('{"selected": []}')
-    with pytest.raises(InputError, match="cannot push kinetics-150 to the DVC remote storage"):
+    with pytest.raises(InputError, match="cannot push kinetics-1 to the DVC remote storage"):
         register(selection, values)
 
 
