@@ -95,6 +95,61 @@ def test_kinetics_names_its_files_by_id_and_time(shared, tmp_path):
         kinetics.read(tmp_path, 1)
 
 
+def test_kinetics_json_lists_the_same_videos_as_its_csv(shared, tmp_path):
+    values = {}
+    with (shared / "lists/official/kinetics400_val.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            segment = [float(row["time_start"]), float(row["time_end"])]
+            about = {"label": row["label"], "segment": segment}
+            values[row["youtube_id"]] = {"annotations": about, "duration": 10.0, "subset": "validate", "url": "x"}
+    (tmp_path / "validate.json").write_text(json.dumps(values))
+    by_csv = kinetics.read(shared / "lists/official/kinetics400_val.csv", 1)
+    assert len(by_csv) == 19906
+    assert kinetics.read(tmp_path, 1) == kinetics.read(tmp_path / "validate.json", 1) == by_csv
+    # Releases hold both forms of one list.
+    (tmp_path / "val.csv").write_text("label,youtube_id,time_start,time_end,split\nwave,a,1,2,train\n")
+    assert kinetics.read(tmp_path, 1) == [Listed("train/wave/a_000001_000002", "wave", "train")]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("[]", "does not name its videos"), ("{", "cannot read"), ('{"a": 3}', "a is not as Kinetics"),
+        ('{"a": {"annotations": {"segment": [1]}, "subset": "train"}}', "a is not as Kinetics"),
+        ('{"a": {"annotations": {"segment": [1, 2], "label": "x"}, "subset": "other"}}', "a from 1 to 2 in other"),
+        ('{"a": {"annotations": {"segment": [1, null], "label": "x"}, "subset": "val"}}', "a from 1 to None"),
+        ('{"a": {"annotations": {"segment": [1, 2]}, "subset": "test"}}', "a has no label"),
+        ('{"a": {"annotations": [{"segment": [1, 2], "label": "x"}], "subset": "train"}}', "a is not as Kinetics"),
+    ],
+)  # fmt: skip
+def test_json_that_is_not_kinetics_is_refused(tmp_path, value, message):
+    (tmp_path / "train.json").write_text(value)
+    with pytest.raises(InputError, match=message):
+        kinetics.read(tmp_path, 1)
+
+
+@pytest.mark.parametrize("separator", [" ", ";"])
+def test_mini_ssv2_has_the_published_number_of_test_clips_and_classes(tmp_path, separator):
+    """As the benchmark's lists have it: how many there are to train on is not published."""
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos/0.webm").write_bytes(b"x")
+    train = [f"mini_ssv2/{i}.webm{separator}{i % 87}" for i in range(200)]
+    val = [f"mini_ssv2/{i}.webm{separator}{i % 87}" for i in range(200, 200 + 11799)]
+    for name, lines in (("train", train), ("val", val)):
+        (tmp_path / f"{name}.csv").write_text("\n".join(lines))
+    source = Official("mini-ssv2", str(tmp_path / "videos"), str(tmp_path))
+    found = listing(source)
+    assert Counter(c.split for c in found.clips) == {"train": 200, "val": 11799}
+    assert len({c.label for c in found.clips}) == 87
+    assert [c.clip_id for c in found.clips if c.status == "ok"] == ["mini_ssv2__0"]
+    (tmp_path / "val.csv").write_text("\n".join(val[:-1]))
+    with pytest.raises(InputError, match="11798 videos for val where 11799 were published"):
+        listing(source)
+    (tmp_path / "val.csv").write_text("\n".join([*val[:-1], f"mini_ssv2/x.webm{separator}87"]))
+    with pytest.raises(InputError, match="88 classes where 87 were published"):
+        listing(source)
+
+
 def test_the_corrupt_path_of_diving48s_list_is_found_by_its_name(tmp_path):
     (tmp_path / "train.csv").write_text(
         "diving48/videos/a_00001.mp4;3\ndiving48/vninternideos/5hXbclLNSNA_00002.mp4;27\ndiving48/videos/b_1.mp4;3\n"
@@ -205,10 +260,11 @@ def test_a_cut_list_and_a_wrong_source_are_refused(toy_hmdb, tmp_path):
 
 def test_ucf101s_numbers_must_be_those_of_classind(tmp_path):
     (tmp_path / "classInd.txt").write_text("1 A\r\n2 B\r\n")
-    (tmp_path / "trainlist01.txt").write_text("A/v_A_g01_c01.avi 0\n")
     (tmp_path / "testlist01.txt").write_text("B/v_B_g01_c01.avi\n")
-    with pytest.raises(InputError, match="not of a class"):
-        ucf101.read(tmp_path, 1)
+    for number in ("0", "2", "one"):
+        (tmp_path / "trainlist01.txt").write_text(f"A/v_A_g01_c01.avi {number}\n")
+        with pytest.raises(InputError, match="not of a class"):
+            ucf101.read(tmp_path, 1)
     (tmp_path / "trainlist01.txt").write_text("A/v_A_g01_c01.avi 1\n")
     assert [(r.label, r.split) for r in ucf101.read(tmp_path, 1)] == [("A", "train"), ("B", "val")]
 

@@ -26,7 +26,7 @@ def read(annotations: Path, fold: int) -> list[Listed]:
             # Neither names nor classes have blanks; the test lists have no number.
             name, _, number = line.partition(" ")
             label = name.split("/")[0]
-            if label not in known or (number and classes.get(int(number)) != label):
+            if label not in known or (number and not (number.isdecimal() and classes.get(int(number)) == label)):
                 raise InputError(f"{file}: {line!r} is not of a class of classInd.txt")
             rows.append(Listed(name, label, split))
     return rows
