@@ -18,10 +18,11 @@ from m2m.curation import report_selections
 from m2m.datasets.official import class_list
 from m2m.errors import InputError
 from m2m.train.checkpoints import write_trained
+from m2m.train.evaluate import evaluate
 from m2m.train.gap import frame_gap
 from m2m.train.videomae import Classifier
 from m2m.video import VideoParams, Writer
-from tests.train.toysets import EVALUATE, MODEL, make_set, rewrite
+from tests.train.toysets import EVALUATE, INPUT, MODEL, make_set, rewrite
 
 LABELS = ("bow", "clap", "down", "right")
 PARAMS = CurateParams(classes=2)
@@ -98,6 +99,23 @@ def test_what_motion_adds_is_the_same_model_shown_one_frame_over_and_over(datase
     write_trained(tmp_path / "checkpoint.pt", "pretrain", MODEL, {"encoder.x": torch.zeros(1)})
     with pytest.raises(InputError, match="is not a classifier"):
         frame_gap(dataset, tmp_path / "checkpoint.pt", EVALUATE, MODEL)
+
+
+def test_a_trained_model_gains_by_motion_where_one_frame_tells_nothing(tmp_path):
+    """Two classes of a colour each, which one frame tells, and two of one look, which only their motion tells."""
+    made = make_set(tmp_path / "set", train=12, val=6, labels=("blue", "down", "red", "right"))
+    recipe = replace(EVALUATE.ft, epochs=60, warmup=2, batch=8, lr=8e-3, input=replace(INPUT, crop=1.0, jitter=0.0))
+    params = replace(EVALUATE, ft=recipe)
+    evaluate(made, None, tmp_path / "model", params, MODEL)
+    for name, classes in (("colour", "blue\nred\n"), ("motion", "down\nright\n")):
+        (tmp_path / f"{name}.txt").write_text(classes)
+    names = [str(tmp_path / f"{name}.txt") for name in ("colour", "motion")]
+    done = report_selections(made, names, tmp_path / "out", PARAMS, model=(tmp_path / "model", params, MODEL))
+    colour, motion = (w.measures[-1] for w in done.study.worths)
+    assert colour.name == motion.name == "top-1 from all frames less top-1 from one"
+    assert (colour.clips, colour.subsets, motion.clips, motion.subsets) == (12, 200, 12, 200)
+    assert abs(colour.value) < 0.1 and motion.value > 0.2
+    assert colour.percentile < 50 < motion.percentile
 
 
 def test_the_page_has_figures_map_and_clusters(dataset, selected, checkpoint, tmp_path):

@@ -11,7 +11,7 @@ import pytest
 from m2m import shards, video
 from m2m.clips import Clip, DatasetCard, data_hash, file_sha256, read_card, read_manifest, write_card, write_manifest
 from m2m.curate.dataset import curate
-from m2m.curate.frame import random_frame
+from m2m.curate.frame import entropy_frame, random_frame
 from m2m.curate.params import CurateParams
 from m2m.curate.select import read_selection
 from m2m.errors import InputError
@@ -145,6 +145,25 @@ def test_the_frame_is_drawn_by_seed_and_content():
     assert np.bincount(drawn, minlength=10).min() > 10 and max(drawn) == 9
     assert drawn == [random_frame(replace(c, clip_id="x", label="y"), 0) for c in made]
     assert drawn != [random_frame(c, 1) for c in made]
+
+
+@pytest.mark.parametrize("frame", ["random", "entropy"])
+def test_the_frame_that_the_parameters_name_is_looked_at(dataset, tmp_path, monkeypatch, frame):
+    seen, picture = {}, video.picture
+    monkeypatch.setattr(
+        video, "picture", lambda path, index, size: seen.update({Path(path).stem: index}) or picture(path, index, size)
+    )
+    rows = [r for r in read_manifest(dataset / "clips.parquet") if r.status == "ok" and r.split == "train"]
+    expected = {r.clip_id: random_frame(r, 0) for r in rows}
+    if frame == "entropy":
+        expected = {r.clip_id: entropy_frame(dataset / r.path) for r in rows}
+    work = FolderStore(tmp_path / "work")
+    curate(dataset, tmp_path / "out", replace(PARAMS, frame=frame), cache=work)
+    assert seen == expected and "frame " + frame in (tmp_path / "out/DATASHEET.md").read_text()
+    # Another frame of the same clips is another vector.
+    seen.clear()
+    curate(dataset, tmp_path / "other", replace(PARAMS, frame={"random": "entropy"}.get(frame, "random")), cache=work)
+    assert set(seen) == set(expected)
 
 
 def test_what_cannot_be_curated_is_refused(dataset, tmp_path):

@@ -71,6 +71,25 @@ def test_neither_order_nor_lengths_nor_names_with_the_same_order_matter(seed, co
     assert renamed.selected == tuple(f"x {label}" for label in first.selected)
 
 
+@given(
+    st.lists(st.lists(st.integers(0, 2), min_size=3, max_size=3).filter(any), min_size=4, max_size=8),
+    st.integers(1, 3),
+    st.sampled_from(["bias-aug", "kmeans", "bias-1d", "resound-swap"]),
+    st.sampled_from(["most-videos", "min-bias", "medoid"]),
+    st.randoms(),
+)
+@settings(max_examples=60, deadline=None)
+def test_neither_does_order_where_everything_is_a_tie(points, twice, method, rule, random):
+    """Classes of equally many clips, some of them with the same clips as another, and cosines that are equal."""
+    labels = [f"c{i}" for i in range(len(points)) for _ in range(twice + 1)]
+    vectors = np.repeat(np.array(points, float), twice + 1, axis=0)
+    vectors[:: twice + 1] = vectors[0]  # one clip of each class is the same
+    params = CurateParams(classes=len(points) // 2, starts=2, method=method, representative=rule)
+    first = select(vectors, labels, params)
+    order = random.sample(range(len(labels)), len(labels))
+    assert select(vectors[order], [labels[i] for i in order], params) == first
+
+
 def test_kmeans_is_bias_aug_without_weight_and_still_tells_the_bias():
     vectors, labels = clips(5, [4] * 8)
     plain = select(vectors, labels, CurateParams(classes=3, method="kmeans", weight=7.0))

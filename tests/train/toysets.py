@@ -1,4 +1,4 @@
-"""Tiny labelled data sets: a bright square that moves right or down over noise."""
+"""Tiny labelled data sets: a bright square that moves right or down over noise, which has a class's colour or none."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -42,10 +42,14 @@ _FT = ProtocolParams(
 EVALUATE = EvaluateParams(ft=_FT, lp=_FT, views=(2, 1), validate_every=0, device="cpu")
 
 
+TINTS = {"red": (1, 0, 0), "blue": (0, 0, 1)}
+"""Colours of the noise of classes that one frame tells."""
+
+
 def draw(path: Path, label: str, seed: int, n: int = 12) -> None:
     """Writes one clip of 72x48 pixels at 12 frames a second."""
     rng = np.random.default_rng(seed)
-    scene = rng.integers(0, 90, (48, 72, 3), np.uint8)
+    scene = rng.integers(0, 90, (48, 72, 3), np.uint8) * np.array(TINTS.get(label, (1, 1, 1)), np.uint8)
     x, y = rng.integers(0, 24, 2)
     with Writer(path, (72, 48), Fraction(12), VideoParams(preset="ultrafast")) as writer:
         for t in range(n):
