@@ -5,17 +5,20 @@ import os
 import re
 import shutil
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import docker
-from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.errors import DockerException, ImageNotFound, NotFound
 from docker.types import Mount
 from google.protobuf import json_format
 from kfp import local
 from kfp.local import docker_task_handler
+from requests.exceptions import RequestException
 
 from m2m.errors import InfrastructureError, InputError
 from pipelines.resources import SCRATCH
@@ -24,6 +27,9 @@ SHM = "1g"
 LABEL = "m2m.run"
 PATIENCE = 20.0
 """Seconds in which the engine has to remove a run's last containers."""
+
+ENGINE = (DockerException, RequestException)
+"""What the client raises where an engine refuses, is gone or does not answer in time."""
 
 PASSED = re.compile(r"(M2M|AWS|MLFLOW|DVC|GIT|OMP)_\w+|(HTTPS?|NO)_PROXY", re.IGNORECASE)
 """What a container gets of this process's environment: addresses and credentials, as from config map and secret."""
@@ -38,14 +44,23 @@ def images(pipeline: Any) -> set[str]:
     return {executor["container"]["image"] for executor in executors.values()}
 
 
-def run_container(client: Any, image: str, command: list[str], volumes: dict[str, Any], **more: Any) -> int:
+def run_container(
+    client: Any, image: str, command: list[str], volumes: dict[str, Any], *, stopped: threading.Event, **more: Any
+) -> int:
     """Runs a task's container to its end, prints what it prints, and gives its exit status.
 
     kfp's own function has the engine remove the container at its end; where that is quicker than the question for the
     status, it takes the task for a success. A gate that fails would pass.
+
+    Raises:
+        KeyboardInterrupt: The run was stopped before.
     """
+    if stopped.is_set():
+        raise KeyboardInterrupt
     container = client.containers.run(image, command, detach=True, volumes=volumes, **more)
     try:
+        if stopped.is_set():  # it was not there yet when the run's containers were removed
+            raise KeyboardInterrupt
         for line in container.logs(stream=True, follow=True):
             print(line.decode(errors="replace"), end="")
         return int(container.wait()["StatusCode"])
@@ -59,7 +74,7 @@ def _remove(container: Any) -> bool:
         container.remove(force=True)
     except NotFound:
         return True
-    except APIError:
+    except ENGINE:
         return False
     return True
 
@@ -67,21 +82,24 @@ def _remove(container: Any) -> bool:
 def sweep(client: Any, name: str) -> None:
     """Stops and removes what is left of a run: kfp.local does not when it is interrupted."""
     end = time.monotonic() + PATIENCE
-    while left := client.containers.list(all=True, ignore_removed=True, filters={"label": f"{LABEL}={name}"}):
-        removed = [_remove(container) for container in left]
-        if all(removed):
-            return
-        if time.monotonic() > end:
-            names = " ".join(container.name for container in left)
-            print(f"the engine does not remove containers of this run: docker rm -f {names}", file=sys.stderr)
-            return
-        time.sleep(0.5)
+    try:
+        while left := client.containers.list(all=True, ignore_removed=True, filters={"label": f"{LABEL}={name}"}):
+            removed = [_remove(container) for container in left]
+            if all(removed):
+                return
+            if time.monotonic() > end:
+                names = " ".join(container.name for container in left)
+                print(f"the engine does not remove containers of this run: docker rm -f {names}", file=sys.stderr)
+                return
+            time.sleep(0.5)
+    except ENGINE as error:
+        print(f"the engine does not say what is left of this run ({LABEL}={name}): {error}", file=sys.stderr)
 
 
 @contextlib.contextmanager
-def _kept_until_asked() -> Iterator[None]:
+def _kept_until_asked(stopped: threading.Event) -> Iterator[None]:
     own = docker_task_handler.run_docker_container
-    docker_task_handler.run_docker_container = run_container
+    docker_task_handler.run_docker_container = partial(run_container, stopped=stopped)
     try:
         yield
     finally:
@@ -89,8 +107,10 @@ def _kept_until_asked() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def docker_runner(pipeline: Any, root: Path, name: str, sees: tuple[Path, ...] = ()) -> Iterator[local.DockerRunner]:
-    """A `kfp.local` runner for one run.
+def docker_runner(
+    pipeline: Any, root: Path, name: str, stopped: threading.Event, sees: tuple[Path, ...] = ()
+) -> Iterator[tuple[local.DockerRunner, Callable[[], None]]]:
+    """A `kfp.local` runner for one run, and what ends the containers that it has started.
 
     Containers share the host's network, so that a store or a tracker on loopback is found; they run as the calling user
     without any capability, on a file system that may only be read. What they leave behind ends with the run.
@@ -99,6 +119,7 @@ def docker_runner(pipeline: Any, root: Path, name: str, sees: tuple[Path, ...] =
         pipeline: What will run; its images must be on this engine.
         root: Folder of runs, stores and the tracker's data.
         name: The run's name.
+        stopped: When it is set no container is started any more.
         sees: Files and folders outside of `root` that tasks read.
 
     Raises:
@@ -108,7 +129,7 @@ def docker_runner(pipeline: Any, root: Path, name: str, sees: tuple[Path, ...] =
     try:
         client = docker.from_env()
         client.ping()
-    except DockerException as error:
+    except ENGINE as error:
         raise InfrastructureError(
             f"no Docker engine answers: {error}", "start one, name it in DOCKER_HOST, or run with --runner subprocess"
         ) from error
@@ -145,12 +166,11 @@ def docker_runner(pipeline: Any, root: Path, name: str, sees: tuple[Path, ...] =
             security_opt=["no-new-privileges"],
             labels={LABEL: name},
         )
-        with _kept_until_asked():
-            yield runner
-    except DockerException as error:
+        with _kept_until_asked(stopped):
+            yield runner, partial(sweep, client, name)
+    except ENGINE as error:
         raise InfrastructureError(f"the Docker engine failed: {error}", "see docker system df and its log") from error
     finally:
-        with contextlib.suppress(DockerException):
-            sweep(client, name)
+        sweep(client, name)
         client.close()
         shutil.rmtree(scratch, ignore_errors=True)

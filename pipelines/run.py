@@ -3,19 +3,21 @@
 import builtins
 import os
 import re
+import signal
 import sys
 import threading
 import time
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
+from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from io import TextIOBase
 from pathlib import Path
 from typing import Any, TextIO
 
 from kfp import local
+from kfp.local import subprocess_task_handler
 
 from m2m.errors import GateError, InfrastructureError, InputError, M2MError
 
@@ -125,6 +127,7 @@ def run(
     Raises:
         M2MError: A task failed with an error of ours; the same error, so that exit codes hold.
         InfrastructureError: A task died without one.
+        KeyboardInterrupt: Ctrl-C; nothing of the run goes on.
     """
     root = root.absolute()
     runs = root / "runs"
@@ -135,11 +138,12 @@ def run(
         raise InputError(f"cannot write in {root}: {error.strerror}", "choose another folder") from error
     before = set(runs.iterdir())
     name = f"{pipeline.name}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
-    log = runs / f"{name}.log"
+    log, stopped = runs / f"{name}.log", threading.Event()
     with (
         log.open("w", encoding="utf-8") as file,
         _environment(root, name),
-        _runner(pipeline, root, name, docker, sees) as by,
+        _runner(pipeline, root, name, stopped, docker, sees) as (by, end),
+        _interruptible(stopped, end),
     ):
         local.init(by, pipeline_root=str(runs))
         printed = _Log(file, sys.stdout, verbose)
@@ -154,12 +158,55 @@ def run(
     return Run(folders[0], log, time.time() - begin)
 
 
-def _runner(pipeline: Any, root: Path, name: str, docker: bool, sees: tuple[Path, ...]) -> AbstractContextManager[Any]:
+Runner = tuple[local.SubprocessRunner | local.DockerRunner, Callable[[], None]]
+"""A runner of kfp's, and what ends the tasks that it has started and that do not get the terminal's signal."""
+
+
+def _runner(
+    pipeline: Any, root: Path, name: str, stopped: threading.Event, docker: bool, sees: tuple[Path, ...]
+) -> AbstractContextManager[Runner]:
     if not docker:
-        return nullcontext(local.SubprocessRunner(use_venv=False))
+        return _processes(stopped)
     from pipelines.containers import docker_runner
 
-    return docker_runner(pipeline, root, name, sees)
+    return docker_runner(pipeline, root, name, stopped, sees)
+
+
+@contextmanager
+def _processes(stopped: threading.Event) -> Iterator[Runner]:
+    own = subprocess_task_handler.run_local_subprocess
+
+    def start(*args: Any, **kwargs: Any) -> int:
+        if stopped.is_set():
+            raise KeyboardInterrupt
+        return own(*args, **kwargs)
+
+    subprocess_task_handler.run_local_subprocess = start
+    try:
+        yield local.SubprocessRunner(use_venv=False), lambda: None
+    finally:
+        subprocess_task_handler.run_local_subprocess = own
+
+
+@contextmanager
+def _interruptible(stopped: threading.Event, end: Callable[[], None]) -> Iterator[None]:
+    """Lets Ctrl-C end a run: a loop of kfp's goes through all that is left of it first, and waits for what runs."""
+
+    def stop(*_: object) -> None:
+        stopped.set()
+        end()
+        raise KeyboardInterrupt
+
+    # A run in a thread, in the background of a shell, or under somebody else's handler is not ours to stop.
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _cause(error: RuntimeError, raised: list[tuple[str, str]], log: Path) -> M2MError:

@@ -17,23 +17,28 @@ from pathlib import Path
 import docker
 import pytest
 from kfp.local import docker_task_handler
+from requests.exceptions import ReadTimeout
 
 from components.images import NAMES
 from m2m.checkout import checkout
 from m2m.errors import InputError
 from m2m.params import to_dict
+from m2m.report.results import read_result
 from m2m.store import DATA, WORK, open_store
 from m2m.studio import draw_dataset
 from pipelines import containers
 from pipelines.__main__ import main
 from tests.containers import built, engine
 from tests.pipelines import toys
+from tests.pipelines.test_run import interrupted
+from tests.sets import publish_set
 from tests.trackers import database, runs
 from tests.train import toysets
 from tests.train.toysets import make_set
 
+STRANGER = 54321
 CONFINED = {
-    "user": "54321:0",
+    "user": f"{STRANGER}:0",
     "read_only": True,
     "tmpfs": {"/tmp": ""},
     "cap_drop": ["ALL"],
@@ -97,9 +102,21 @@ def tracker(tmp_path):
     client.close()
 
 
+@pytest.fixture
+def stranger(tmp_path, monkeypatch):
+    """Tasks run as a user whom no image knows, in folders that anybody may write."""
+    monkeypatch.setattr(os, "getuid", lambda: STRANGER)
+    monkeypatch.setattr(os, "getgid", lambda: 0)
+    for folder in [tmp_path, *itertools.takewhile(lambda p: p != Path(tempfile.gettempdir()), tmp_path.parents)]:
+        folder.chmod(0o777)
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
 @pytest.mark.slow
 def test_the_pipeline_in_containers_makes_the_same_bytes_and_goes_on_where_one_was_killed(
-    source, addresses, tracker, tmp_path, monkeypatch, capfd
+    source, addresses, tracker, stranger, tmp_path, monkeypatch, capfd
 ):
     for name in STAGES:
         built(name)
@@ -112,16 +129,8 @@ def test_the_pipeline_in_containers_makes_the_same_bytes_and_goes_on_where_one_w
     addresses("contained")
     address, backend = tracker
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
-    # As a user whom no image knows, in folders that anybody may write.
-    monkeypatch.setattr(os, "getuid", lambda: 54321)
-    monkeypatch.setattr(os, "getgid", lambda: 0)
-    open_to_all = [tmp_path, *itertools.takewhile(lambda p: p != Path(tempfile.gettempdir()), tmp_path.parents)]
-    for folder in open_to_all:
-        folder.chmod(0o777)
-    before = os.umask(0)
     with Killer(built("detect")) as killer:
         code = dataset(tmp_path / "contained", source, "docker")
-    os.umask(before)
     assert code == 0, capfd.readouterr()
     assert killer.killed, "no container was killed"
     assert videos(tmp_path / "contained") == expected
@@ -135,6 +144,37 @@ def test_the_pipeline_in_containers_makes_the_same_bytes_and_goes_on_where_one_w
     left = client.containers.list(all=True, ignore_removed=True, filters={"label": f"{containers.LABEL}={log.stem}"})
     assert not [(c.image.tags, c.attrs["State"]) for c in left]
     client.close()
+
+
+@pytest.mark.slow
+def test_the_experiment_in_confined_containers_trains_tests_and_reports(stranger, tmp_path, monkeypatch, capfd):
+    """Pretrain, align, evaluate (FT and LP) and the page, each in the image `train`, with MLflow in it."""
+    for name in ("train", "base"):
+        built(name)
+    for name in (DATA, WORK, "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+    root = tmp_path / "root"
+    root.mkdir()
+    tracking = database(root)
+    toys_hash = publish_set(make_set(tmp_path / "toys"), open_store(root / "store"), tmp_path)
+    recipes = {"model": toysets.MODEL, "pretrain": toysets.PRETRAIN, "align": toysets.ALIGN}
+    recipes |= {"evaluate": toysets.EVALUATE}
+    (tmp_path / "tiny.yaml").write_text(json.dumps({name: to_dict(recipe) for name, recipe in recipes.items()}))
+    command = ["run", "experiment", "--runner", "docker", "--root", str(root), "--output", str(tmp_path / "out.json")]
+    command += ["--profile", str(tmp_path / "tiny.yaml"), "--pretrain", toys_hash, "--test", f"toys={toys_hash}"]
+    assert main(command) == 0, capfd.readouterr()
+    out = json.loads((tmp_path / "out.json").read_text())
+    results = [read_result(Path(folder)) for folder in out["evaluations"]]
+    assert sorted(r.protocol for r in results) == ["ft", "lp"]
+    for result in results:
+        assert {stage: len(rows) for stage, rows in result.curves.items()} == {"pretrain": 4, "align": 4, "evaluate": 3}
+    page = Path(out["report"])
+    assert "toys" in page.read_text() and page.stat().st_uid == STRANGER
+    made = [path for path in (page.parents[1]).rglob("*") if path.is_file()]
+    assert {path.stat().st_uid for path in made} == {STRANGER} and [p for p in made if p.name == "checkpoint.pt"]
+    stages = sorted(run.data.tags["m2m.kind"] for run in runs(tracking) if "m2m.kind" in run.data.tags)
+    assert stages == ["align", "evaluate", "evaluate", "pipeline", "pretrain"]
+    assert not list((root / "scratch").iterdir())
 
 
 class Killer(threading.Thread):
@@ -280,12 +320,37 @@ def test_a_run_that_is_interrupted_leaves_no_container(source, tmp_path):
     client.close()
 
 
+def test_ctrl_c_in_a_loop_ends_its_containers_and_begins_no_other(tmp_path):
+    """No signal of the terminal reaches a container, and kfp's loop would wait for it, and for all that come after."""
+    assert interrupted(tmp_path, built("base")) == ["1.begun", "2.begun"]
+    client = engine()
+    (log,) = (tmp_path / "runs").glob("*.log")
+    left = client.containers.list(all=True, ignore_removed=True, filters={"label": f"{containers.LABEL}={log.stem}"})
+    client.close()
+    assert not left
+
+
+def test_a_container_that_began_while_the_run_was_stopped_is_removed():
+    class Late(Busy):
+        def run(self, *_, **__):
+            stopped.set()
+            return self
+
+    stopped = threading.Event()
+    late = Late(0, failures=0)
+    with pytest.raises(KeyboardInterrupt):
+        containers.run_container(late, "a:b", [], {}, stopped=stopped)
+    assert not late.there
+    with pytest.raises(KeyboardInterrupt):  # and no other begins: there is no engine at all
+        containers.run_container(None, "a:b", [], {}, stopped=stopped)
+
+
 def test_an_image_that_is_not_there_is_named(tmp_path, capsys, monkeypatch):
     engine()
     monkeypatch.setattr("pipelines.containers.images", lambda _: {"m2m/base:nothing"})
     with (
         pytest.raises(InputError, match="no image m2m/base:nothing on this engine"),
-        containers.docker_runner(toys.failing, tmp_path, "name"),
+        containers.docker_runner(toys.failing, tmp_path, "name", threading.Event()),
     ):
         pass
 
@@ -349,7 +414,7 @@ class Busy:
     def remove(self, **_):
         self._failures -= 1
         if self._failures >= 0:
-            raise docker.errors.APIError("device or resource busy")
+            raise (docker.errors.APIError("device or resource busy"), ReadTimeout("no answer"))[self._failures % 2]
         self.there = False
 
 
@@ -357,7 +422,7 @@ class Busy:
 def test_a_container_that_cannot_be_removed_at_once_has_its_status_and_goes_later(status):
     """What a task did is not judged by how the engine tidies up, and nothing stays."""
     busy = Busy(status, failures=2)
-    assert containers.run_container(busy, "a:b", [], {}) == status
+    assert containers.run_container(busy, "a:b", [], {}, stopped=threading.Event()) == status
     assert busy.there
     containers.sweep(busy, "run")
     assert not busy.there
@@ -373,4 +438,4 @@ def test_a_container_whose_status_nobody_knows_is_no_success():
     """When the first line fails kfp has mended it, and our own function may go."""
     assert docker_task_handler.run_docker_container(Engine(), "a:b", [], {}) == 0
     with pytest.raises(docker.errors.NotFound):
-        containers.run_container(Engine(), "a:b", [], {})
+        containers.run_container(Engine(), "a:b", [], {}, stopped=threading.Event())

@@ -1,10 +1,17 @@
 """The local runner: what it says, how it fails; and the two silent faults of kfp.local that the wiring avoids."""
 
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
 import pytest
 
 from m2m.errors import GateError, InfrastructureError, InputError
 from pipelines.run import run
-from tests.pipelines import toys
+from tests.pipelines import napping, toys
 
 
 @pytest.mark.parametrize(("kind", "error"), [("InputError", InputError), ("GateError", GateError)])
@@ -18,6 +25,41 @@ def test_an_error_of_ours_comes_out_of_a_task_as_it_went_in(tmp_path, capsys, ki
 def test_a_task_that_dies_without_a_word_is_the_machines_fault(tmp_path):
     with pytest.raises(InfrastructureError, match="die"):
         run(toys.dying, {}, tmp_path)
+
+
+def interrupted(folder, *more: str) -> list[str]:
+    """Begins a run of six naps of two minutes, presses Ctrl-C in the second, and says what had begun and ended."""
+    command = [sys.executable, "-m", napping.__name__, str(folder), *more]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True) as began:
+        end = time.monotonic() + 60
+        while len(list(folder.glob("*.begun"))) < 2:
+            assert time.monotonic() < end and began.poll() is None
+            time.sleep(0.05)
+        os.killpg(began.pid, signal.SIGINT)
+        assert began.wait(60) == 130, began.stderr.read()
+    return sorted(path.name for path in folder.glob("[1-6].*"))
+
+
+def test_ctrl_c_ends_a_loop_and_not_one_of_its_tasks_after_the_other(tmp_path):
+    assert interrupted(tmp_path) == ["1.begun", "2.begun"]
+
+
+def test_a_run_leaves_the_handler_of_ctrl_c_as_it_was(tmp_path):
+    def mine(*_):
+        raise AssertionError("nobody pressed Ctrl-C")
+
+    run(toys.seeing, {"folder": str(tmp_path)}, tmp_path / "root")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    before = signal.signal(signal.SIGINT, mine)
+    try:
+        run(toys.seeing, {"folder": str(tmp_path)}, tmp_path / "root")
+        assert signal.getsignal(signal.SIGINT) is mine
+    finally:
+        signal.signal(signal.SIGINT, before)
+    other = threading.Thread(target=run, args=(toys.seeing, {"folder": str(tmp_path)}, tmp_path / "thread"))
+    other.start()
+    other.join()
+    assert len(list((tmp_path / "thread" / "runs").glob("*.log"))) == 1
 
 
 def test_tasks_find_the_stores_and_the_name_of_the_run(tmp_path, monkeypatch):
