@@ -21,6 +21,8 @@ from requests.exceptions import ReadTimeout
 
 from components.images import NAMES
 from m2m.checkout import checkout
+from m2m.datasets.ingest import ingest
+from m2m.datasets.params import IngestParams
 from m2m.errors import InputError
 from m2m.params import to_dict
 from m2m.report.results import read_result
@@ -205,6 +207,59 @@ class Killer(threading.Thread):
         client.close()
 
 
+def killed_and_begun_again(
+    image: str, command: list[str], reads: Path, s3, tmp_path: Path, key: str, wait: float = 0.0
+) -> list[str]:
+    """Logs of a container that is killed when the work store has such a key, and of another with an empty disk."""
+    environment = {k: os.environ[k] for k in os.environ if k.startswith("AWS_") and "FILE" not in k}
+    environment |= {WORK: f"{s3.uri}/work", DATA: f"{s3.uri}/store", "M2M_TRACKING": "off"}
+    environment |= {"TMPDIR": "/scratch", "OMP_NUM_THREADS": "2"}
+    client, seen, logs = engine(), open_store(f"{s3.uri}/work"), []
+    for attempt in (1, 2):
+        disk = tmp_path / f"disk{attempt}"
+        disk.mkdir()
+        disk.chmod(0o777)
+        mounts = [
+            docker.types.Mount("/scratch", str(disk), type="bind"),
+            docker.types.Mount(str(reads), str(reads), type="bind", read_only=True),
+        ]
+        more = {**CONFINED, "remove": False, "environment": environment, "mounts": mounts}
+        container = client.containers.run(built(image), command, detach=True, **more)
+        if attempt == 1:
+            end = time.monotonic() + 120
+            while not any(seen.keys(key)):
+                assert time.monotonic() < end, container.logs().decode()
+                time.sleep(0.05)
+            time.sleep(wait)
+            container.kill("SIGKILL")
+        status = container.wait()["StatusCode"]
+        logs.append(container.logs().decode())
+        container.remove(force=True)
+        assert status == (137 if attempt == 1 else 0), logs[-1]
+    client.close()
+    return logs
+
+
+DETECT = """
+import sys
+from pathlib import Path
+from m2m.augment.stages import detect_shard
+from m2m.params import section
+
+detect_shard(Path(sys.argv[1]), 0, Path("/scratch/out"), section("augment", {}), workers=1)
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_stage_goes_on_in_another_container_with_an_empty_disk(source, s3, tmp_path):
+    manifest = tmp_path / "manifest"
+    ingest(str(source), manifest, IngestParams(shards=1), packed=True, store=open_store(f"{s3.uri}/store"))
+    command = ["python3", "-c", DETECT, str(manifest)]
+    logs = killed_and_begun_again("detect", command, manifest, s3, tmp_path, "records/")
+    assert "finished earlier" not in logs[0] and "1 of 2 finished earlier" in logs[1]
+    assert len(list(open_store(f"{s3.uri}/work").keys("records/"))) == 2
+
+
 PRETRAIN = """
 import json, sys
 from pathlib import Path
@@ -218,35 +273,11 @@ EPOCHS, INTERVAL = 40, 4
 
 
 @pytest.mark.slow
-def test_a_killed_training_goes_on_in_another_container_and_loses_at_most_an_interval(s3, tmp_path, monkeypatch):
+def test_a_killed_training_goes_on_in_another_container_and_loses_at_most_an_interval(s3, tmp_path):
     clips = make_set(tmp_path / "clips")
     recipe = {**to_dict(toysets.PRETRAIN), "epochs": EPOCHS, "checkpoint_every": INTERVAL}
     command = ["python3", "-c", PRETRAIN, str(clips), json.dumps(recipe), json.dumps(to_dict(toysets.MODEL))]
-    environment = {k: os.environ[k] for k in os.environ if k.startswith("AWS_") and "FILE" not in k}
-    environment |= {WORK: f"{s3.uri}/work", "M2M_TRACKING": "off", "TMPDIR": "/scratch", "OMP_NUM_THREADS": "2"}
-    client, seen, logs = engine(), open_store(f"{s3.uri}/work"), []
-    for attempt in (1, 2):
-        disk = tmp_path / f"disk{attempt}"
-        disk.mkdir()
-        disk.chmod(0o777)
-        mounts = [
-            docker.types.Mount("/scratch", str(disk), type="bind"),
-            docker.types.Mount(str(clips), str(clips), type="bind", read_only=True),
-        ]
-        more = {**CONFINED, "remove": False, "environment": environment, "mounts": mounts}
-        container = client.containers.run(built("train"), command, detach=True, **more)
-        if attempt == 1:
-            end = time.monotonic() + 120
-            while not any(seen.keys("checkpoints/")):
-                assert time.monotonic() < end, container.logs().decode()
-                time.sleep(0.05)
-            time.sleep(0.5)
-            container.kill("SIGKILL")
-        status = container.wait()["StatusCode"]
-        logs.append(container.logs().decode())
-        container.remove(force=True)
-        assert status == (137 if attempt == 1 else 0), logs[-1]
-    client.close()
+    logs = killed_and_begun_again("train", command, clips, s3, tmp_path, "checkpoints/", wait=0.5)
     reached = max(int(epoch) for epoch in re.findall(rf"epoch (\d+)/{EPOCHS}", logs[0]))
     onwards = int(re.search(rf"goes on after epoch (\d+) of {EPOCHS}", logs[1])[1])
     assert 0 < reached < EPOCHS
