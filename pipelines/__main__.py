@@ -79,9 +79,12 @@ def _schedule_options(kind: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     given = arguments.arguments(args.pipeline, args)
-    sees = (Path(given["source"]),) if "://" not in given.get("source", "://") else ()
-    pipeline = arguments.build(args.pipeline, args)
-    done = run(pipeline, given, args.root, args.verbose, docker=args.runner == "docker", sees=sees)
+    docker, sees = args.runner == "docker", ()
+    if docker and "://" not in given.get("source", "://"):
+        from pipelines.containers import seen
+
+        sees = seen(given["source"])
+    done = run(arguments.build(args.pipeline, args), given, args.root, args.verbose, docker=docker, sees=sees)
     _write(args.output, {"dataset": _dataset, "experiment": _experiment, "purge": _purge}[args.pipeline](done))
     return int(Exit.DONE)
 

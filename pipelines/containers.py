@@ -20,6 +20,8 @@ from kfp import local
 from kfp.local import docker_task_handler
 from requests.exceptions import RequestException
 
+from m2m.clips import scan
+from m2m.datasets.official import load
 from m2m.errors import InfrastructureError, InputError
 from pipelines.resources import SCRATCH
 
@@ -104,6 +106,24 @@ def _kept_until_asked(stopped: threading.Event) -> Iterator[None]:
         yield
     finally:
         docker_task_handler.run_docker_container = own
+
+
+def seen(source: str) -> tuple[Path, ...]:
+    """What containers must be given of a source on this machine: itself, and where lists, links and YAML files lead.
+
+    Raises:
+        InputError: There is no such source, or nothing in it.
+    """
+    path = Path(source).absolute()
+    known = {path}
+    if path.suffix.lower() in (".yaml", ".yml"):
+        described = load(path)
+        known |= {Path(name).absolute() for name in (described.videos, described.annotations) if name}
+        path = Path(described.videos)
+    files = [Path(clip.path) for clip in scan(path) if clip.path]
+    folders = {file.absolute().parent for file in files} | {file.resolve().parent for file in files}
+    known |= {path.resolve() for path in known} | folders
+    return tuple(sorted(path for path in known if not known.intersection(path.parents)))
 
 
 @contextlib.contextmanager

@@ -386,6 +386,28 @@ def test_an_image_that_is_not_there_is_named(tmp_path, capsys, monkeypatch):
         pass
 
 
+def test_containers_are_given_what_lists_links_and_yaml_files_lead_to(tmp_path):
+    for name in ("lists/a.mp4", "elsewhere/wave/b.mp4", "set/clap/c.mp4", "far/d.mp4", "splits/x_test_split1.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "lists/all.csv").write_text("a.mp4,wave\n../elsewhere/wave/b.mp4,wave\n")
+    (tmp_path / "set/clap/d.mp4").symlink_to(tmp_path / "far/d.mp4")
+    (tmp_path / "hmdb.yaml").write_text("format: hmdb51\nvideos: set\nannotations: splits\n")
+
+    def given(source: str) -> set[str]:
+        found = containers.seen(str(tmp_path / source))
+        for path in found:
+            assert not set(path.parents) & set(found), "one mount in another"
+        return {path.relative_to(tmp_path).as_posix() for path in found}
+
+    assert given("elsewhere") == {"elsewhere"}
+    assert given("set") == {"set", "far"}
+    assert given("hmdb.yaml") == {"hmdb.yaml", "set", "splits", "far"}
+    assert {"lists", "elsewhere/wave"} <= given("lists/all.csv")
+    with pytest.raises(InputError, match="does not exist"):
+        containers.seen(str(tmp_path / "none"))
+
+
 def test_no_engine_is_said_and_nothing_is_left(tmp_path):
     environment = {**os.environ, "DOCKER_HOST": f"unix://{tmp_path}/none.sock"}
     command = [sys.executable, "-m", "pipelines", "run", "purge", "--dataset", "0" * 64, "--runner", "docker"]
