@@ -2,6 +2,10 @@
 
 import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections import Counter
 from dataclasses import replace
 
@@ -51,6 +55,28 @@ def test_a_plain_folder_holds_the_videos_and_what_they_are(source, tmp_path, cap
     again = ingest(str(source), out, PARAMS)
     assert again == summary
     assert "8 of 8 finished earlier" in capfd.readouterr().err
+
+
+def test_a_killed_ingest_goes_on_where_it_was_and_comes_to_the_same(source, tmp_path):
+    for index in range(60):
+        os.link(source / "wave/wave_1.mp4", source / "wave" / f"more_{index:02}.mp4")
+    out, records = tmp_path / "out", tmp_path / "out/.m2m/records"
+    command = [sys.executable, "-m", "m2m", "ingest", str(source), str(out), "--workers", "2"]
+    begun = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
+    end = time.monotonic() + 60
+    while len(list(records.glob("*.json"))) < 5:
+        assert begun.poll() is None and time.monotonic() < end
+        time.sleep(0.005)
+    os.killpg(begun.pid, signal.SIGKILL)
+    begun.wait()
+    kept = {path: path.stat().st_mtime_ns for path in records.glob("*.json")}
+    assert 5 <= len(kept) < 70 and not (out / "clips.parquet").exists()
+    again = subprocess.run(command, capture_output=True, text=True)
+    assert again.returncode == 3, again.stderr  # one clip is cut off
+    assert f"{len(kept)} of 70 finished earlier" in again.stderr
+    assert all(path.stat().st_mtime_ns == when for path, when in kept.items())
+    whole = ingest(str(source), tmp_path / "whole", IngestParams(), progress=False)
+    assert read_card(out).hash == whole.hash and len(read_manifest(out / "clips.parquet")) == 70
 
 
 def test_broken_clips_are_rows_with_a_reason_and_the_rest_goes_on(source, tmp_path):
