@@ -13,12 +13,17 @@ class Plate:
     Attributes:
         frames: (T, H, W, 3) uint8 RGB; equal to the source outside `region`.
         region: (T, H, W) bool, what was painted out; contains the cover of every frame.
-        borrowed: (T,) float32, share of the region filled from other frames (the rest is spatial).
+        known: (T, H, W) bool, the part of the region that other frames show (the rest is painted from its border).
     """
 
     frames: np.ndarray
     region: np.ndarray
-    borrowed: np.ndarray
+    known: np.ndarray
+
+    @property
+    def borrowed(self) -> np.ndarray:
+        """(T,) float32, share of the region filled from other frames."""
+        return (self.known.sum((1, 2)) / np.maximum(self.region.sum((1, 2)), 1)).astype(np.float32)
 
 
 class Inpainter(Protocol):

@@ -104,8 +104,9 @@ class Painter:
         plate, black = self._plate(window, people, seen, tally)
         if black.any():
             plate = replace(plate, frames=np.where(black[:, None, None, None], np.uint8(0), plate.frames))
+        borrowed = plate.borrowed
         for t in range(window.start, window.stop):
-            tally.filled(plate.region[t], float(plate.borrowed[t]), bool(black[t]))
+            tally.filled(plate.region[t], float(borrowed[t]), bool(black[t]))
         return plate, black
 
     def judge(self, tally: Tally) -> None:
@@ -129,7 +130,7 @@ class Painter:
         cover = np.stack([p.cover for p in people])
         black = np.zeros(len(frames), bool)
         if variant in NOT_PRIVATE:
-            return Plate(frames, cover & False, np.zeros(len(frames), np.float32)), black
+            return Plate(frames, cover & False, cover & False), black
         # Where nobody is confirmed there is no pose to hide, and a hull would only cost background.
         somebody = any(p.confirmed for p in people)
         region = self._region(frames, cover, somebody, tally)
@@ -140,7 +141,7 @@ class Painter:
             region = self._region(frames, cover, somebody, tally)
         if variant not in PAINTED:
             _count(doubts, tally)
-            return Plate(frames, region, np.zeros(len(frames), np.float32)), black
+            return Plate(frames, region, region & False), black
         plate, left = self._fill(window, region, cover, tally)
         _count(doubts + left, tally)
         if left:

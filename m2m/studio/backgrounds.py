@@ -308,17 +308,21 @@ class Background:
 
     def frame(self, index: int) -> np.ndarray:
         """The plate of one frame, (H, W, 3) uint8 RGB."""
-        width, height = self.size
         scene = self.canvas
         for mover in self.movers:
             scene = _overlay(scene, mover.patch, mover.path[index])
+        return self.seen(scene, index, cv2.INTER_CUBIC)
+
+    def seen(self, scene: np.ndarray, index: int, interpolation: int = cv2.INTER_LINEAR) -> np.ndarray:
+        """What the camera sees of something painted on the canvas, (Hc, Wc, C) to (H, W, C) uint8."""
+        width, height = self.size
         dx, dy, zoom = self.view[index]
         left, top = (self.canvas.shape[1] - width) / 2, (self.canvas.shape[0] - height) / 2
         # u = zoom * (x - left - w/2) + w/2 + dx in coordinates whose pixel centres are at .5; OpenCV's are at 0.
         shift_x = zoom * (0.5 - left - width / 2) + width / 2 + dx - 0.5
         shift_y = zoom * (0.5 - top - height / 2) + height / 2 + dy - 0.5
         matrix = np.array([[zoom, 0, shift_x], [0, zoom, shift_y]])
-        return cv2.warpAffine(scene, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        return cv2.warpAffine(scene, matrix, (width, height), flags=interpolation, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _overlay(scene: np.ndarray, patch: np.ndarray, corner: np.ndarray) -> np.ndarray:

@@ -14,8 +14,10 @@ from m2m.errors import InputError
 from m2m.studio.actions import ACTIONS, Manner
 from m2m.studio.backgrounds import CAMERAS, SCENES, Background, make_background
 from m2m.studio.draw import Light
+from m2m.studio.occluders import OCCLUDERS, make_occluder
 from m2m.studio.person import dress
-from m2m.studio.scene import Place, Shot, draw_frame, stage
+from m2m.studio.props import PROPS
+from m2m.studio.scene import Place, Shot, draw_frame, hold, stage
 
 GENDERS: tuple[Literal["neutral", "male", "female"], ...] = ("neutral", "male", "female")
 REACH = 0.3
@@ -41,6 +43,8 @@ class ClipSpec:
         heading: Degrees by which the person is turned to the left from facing the camera.
         enter: Walkers come into the picture after the beginning, and leave it where there is time; only for `walk`.
         cut: Two shots with other people and another scene, cut in the middle.
+        prop: What each person holds, one of PROPS; a ball is kicked in `kick` and thrown in `throw`. Empty: nothing.
+        occluder: What stands before the first person, a key of OCCLUDERS. Empty: nothing.
     """
 
     label: str
@@ -57,6 +61,8 @@ class ClipSpec:
     heading: float | None = None
     enter: bool = False
     cut: bool = False
+    prop: str = ""
+    occluder: str = ""
 
     @property
     def frames(self) -> int:
@@ -71,8 +77,10 @@ class StudioClip:
     Attributes:
         spec: What was asked for.
         frames: (T, H, W, 3) uint8 RGB.
-        plates: (T, H, W, 3) uint8 RGB, the same without people.
+        plates: (T, H, W, 3) uint8 RGB, the same without people and what they hold; what stands before them stays.
         person_masks: (T, P, H, W) bool, visible pixels of each person (half covered or more).
+        object_masks: (T, K, H, W) bool, visible pixels of each thing held, thrown or kicked.
+        occluder_masks: (T, H, W) bool, what stands before the people, whoever is behind it or not.
         bodies: T entries: SMPL-X poses of the people in the picture.
         camera: The camera of all frames.
         cuts: Indices of frames that begin a new shot, without 0.
@@ -83,6 +91,8 @@ class StudioClip:
     frames: np.ndarray
     plates: np.ndarray
     person_masks: np.ndarray
+    object_masks: np.ndarray
+    occluder_masks: np.ndarray
     bodies: list[FrameBodies]
     camera: Camera
     cuts: tuple[int, ...]
@@ -118,13 +128,14 @@ def draw_clip(spec: ClipSpec) -> StudioClip:
     camera = Camera.default(*spec.size)
     shots = [_shot(spec, camera, np.arange(a, b) / float(spec.fps), rng) for a, b in ranges]
     drawn = [draw_frame(shot, i) for shot, (a, b) in zip(shots, ranges, strict=True) for i in range(b - a)]
-    frames, plates, masks, bodies = zip(*drawn, strict=True)
     return StudioClip(
         spec=spec,
-        frames=np.stack(frames),
-        plates=np.stack(plates),
-        person_masks=np.stack(masks),
-        bodies=list(bodies),
+        frames=np.stack([d.frame for d in drawn]),
+        plates=np.stack([d.plate for d in drawn]),
+        person_masks=np.stack([d.persons for d in drawn]),
+        object_masks=np.stack([d.objects for d in drawn]),
+        occluder_masks=np.stack([d.occluder for d in drawn]),
+        bodies=[d.bodies for d in drawn],
         camera=camera,
         cuts=tuple(a for a, _ in ranges[1:]),
         static=len(shots) == 1 and shots[0].background.static,
@@ -154,6 +165,9 @@ def _check(spec: ClipSpec) -> None:
         raise InputError(f"the studio draws even sizes of at least 64x64, not {spec.size[0]}x{spec.size[1]}")
     if spec.fps <= 0 or spec.seconds <= 0:
         raise InputError(f"a clip needs a positive length and frame rate, not {spec.seconds} s at {spec.fps}")
+    for kind, given, known in (("prop", spec.prop, PROPS), ("occluder", spec.occluder, tuple(OCCLUDERS))):
+        if given and given not in known:
+            raise InputError(f"the studio has no {kind} {given!r}", f"known: {', '.join(known)}")
     if spec.enter and spec.label != "walk":
         raise InputError(f"enter is only for walk, not for {spec.label}")
 
@@ -168,13 +182,24 @@ def _shot(spec: ClipSpec, camera: Camera, seconds: np.ndarray, rng: np.random.Ge
         background = _place_background(spec.place, kind, movement, clutter, spec.size, tuple(seconds))
     direction = np.array([rng.uniform(-0.8, 0.8), -rng.uniform(0.4, 1.0), -rng.uniform(0.5, 1.0)])
     light = Light(direction / np.linalg.norm(direction), float(rng.uniform(0.45, 0.65)))
-    actors = []
+    # A source of its own: with or without a prop or an occluder, the rest of the clip is the same.
+    extra = np.random.default_rng([zlib.crc32(spec.label.encode()), spec.seed, 1])
+    actors, props = [], []
+    front: np.ndarray | None = None
     for index in range(spec.persons):
         body = _body(int(rng.integers(len(GENDERS))))
         manner = Manner.draw(rng)
         place = _place(spec, index, background.floor, background.view, rng)
         actors.append(stage(dress(body, rng), spec.label, manner, place, camera, background.view, seconds))
-    return Shot(background, camera, light, tuple(actors))
+        if spec.prop:
+            props.append(hold(spec.prop, actors[-1], spec.label, manner, place, seconds, extra))
+        if spec.occluder and not index:
+            high, wide = background.canvas.shape[:2]
+            left, top = (wide - spec.size[0]) / 2, (high - spec.size[1]) / 2
+            front = make_occluder(
+                extra, spec.occluder, (high, wide), place.x + left, place.feet + top, place.height
+            )
+    return Shot(background, camera, light, tuple(actors), tuple(props), front)
 
 
 def _place(spec: ClipSpec, index: int, floor: float, view: np.ndarray, rng: np.random.Generator) -> Place:

@@ -171,6 +171,8 @@ def write_truth(clip: StudioClip, folder: Path, name: str) -> None:
     `name.npz` holds: label, name, seed, fps (2,) numerator and denominator, cuts, camera (5,) focal, cx, cy, width,
     height; masks (T, P, H, ceil(W / 8)) uint8, bit-packed along the rows (`np.unpackbits(masks, axis=-1, count=W)`);
     visible (T, P) bool; poses (T, P, 55, 3) and transl (T, P, 3) float32, zero where a person is not visible.
+    Where there is any: objects (T, K, H, ceil(W / 8)), what people hold, throw or kick, and occluders
+    (T, H, ceil(W / 8)), what stands before them, packed alike.
     The plates lie beside it: `name.png` where one picture holds for all frames, else `name.mkv` (FFV1, lossless).
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -183,6 +185,7 @@ def write_truth(clip: StudioClip, folder: Path, name: str) -> None:
             visible[index, body.track] = True
             poses[index, body.track], transl[index, body.track] = body.pose, body.transl
     camera = clip.camera
+    things = {"objects": clip.object_masks, "occluders": clip.occluder_masks}
     np.savez_compressed(
         folder / f"{name}.npz",
         label=clip.label,
@@ -195,6 +198,7 @@ def write_truth(clip: StudioClip, folder: Path, name: str) -> None:
         visible=visible,
         poses=poses,
         transl=transl,
+        **{key: np.packbits(masks, axis=-1) for key, masks in things.items() if masks.any()},
     )
     if clip.static:
         cv2.imwrite(str(folder / f"{name}.png"), clip.plates[0][..., ::-1])

@@ -6,11 +6,13 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from m2m.augment.bodies import Body, Camera, FrameBodies
-from m2m.studio.actions import Manner, perform
+from m2m.augment.compose import over
+from m2m.studio.actions import ACTIONS, Manner, perform
 from m2m.studio.backgrounds import Background
 from m2m.studio.draw import Figure, Light, draw
 from m2m.studio.motion import ANKLES, poses
 from m2m.studio.person import Person
+from m2m.studio.props import Prop, make_prop
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,44 @@ class Actor:
 
 @dataclass(frozen=True)
 class Shot:
-    """Everything that is drawn between two cuts."""
+    """Everything that is drawn between two cuts.
+
+    Attributes:
+        background: The scene behind everybody.
+        camera: The camera.
+        light: The light.
+        actors: The people.
+        props: What they hold, throw or kick.
+        front: (Hc, Wc, 4) uint8 RGBA on the scene's canvas, what stands before everybody; None for nothing.
+    """
 
     background: Background
     camera: Camera
     light: Light
     actors: tuple[Actor, ...]
+    props: tuple[Prop, ...] = ()
+    front: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One frame and its truth.
+
+    Attributes:
+        frame: (H, W, 3) uint8 RGB.
+        plate: (H, W, 3) uint8 RGB, without people and what they hold, but with what stands before them.
+        persons: (P, H, W) bool, visible pixels of each person.
+        objects: (K, H, W) bool, visible pixels of each prop.
+        occluder: (H, W) bool, what stands before everybody.
+        bodies: The bodies that can be seen, their track being the actor's index.
+    """
+
+    frame: np.ndarray
+    plate: np.ndarray
+    persons: np.ndarray
+    objects: np.ndarray
+    occluder: np.ndarray
+    bodies: FrameBodies
 
 
 def stage(
@@ -97,23 +131,37 @@ def stage(
     return Actor(person, pose, seen.astype(np.float32))
 
 
-def draw_frame(shot: Shot, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, FrameBodies]:
-    """Draws one frame.
+def hold(
+    kind: str, actor: Actor, label: str, manner: Manner, place: Place, seconds: np.ndarray, rng: np.random.Generator
+) -> Prop:
+    """Gives a person something to hold, throw or kick; arguments as in `stage` and `make_prop`."""
+    body = actor.person.body
+    joints = np.stack([body.joints(p, t) for p, t in zip(actor.poses, actor.transl, strict=True)]).astype(np.float64)
+    cycles = ACTIONS[label].rate * manner.tempo * seconds + manner.phase
+    return make_prop(kind, label, manner.side, cycles, joints, place.heading, rng)
 
-    Returns:
-        Frame and plate (H, W, 3) uint8 RGB, masks (P, H, W) bool, and the bodies that can be seen, their track being
-        the actor's index.
-    """
+
+def draw_frame(shot: Shot, index: int) -> Drawn:
+    """Draws one frame."""
     plate = shot.background.frame(index)
     figures = []
     for actor in shot.actors:
         body = actor.person.body
         vertices = body.vertices(actor.poses[index], actor.transl[index])
         figures.append(Figure(vertices, body.faces, actor.person.colors, actor.person.puff))
+    for prop in shot.props:
+        shape = prop.shape
+        figures.append(Figure(prop.vertices(index), shape.faces, shape.colors, np.zeros(len(shape.vertices))))
     frame, masks = draw(plate, figures, shot.camera, shot.light)
+    occluder = np.zeros(plate.shape[:2], bool)
+    if shot.front is not None:
+        layer = shot.background.seen(shot.front, index)
+        frame, plate, occluder = over(frame, layer), over(plate, layer), layer[..., 3] >= 128
+        masks = masks & ~occluder
+    persons, objects = masks[: len(shot.actors)], masks[len(shot.actors) :]
     seen = tuple(
         Body(track, actor.poses[index], actor.transl[index])
         for track, actor in enumerate(shot.actors)
-        if masks[track].any()
+        if persons[track].any()
     )
-    return frame, plate, masks, FrameBodies(seen)
+    return Drawn(frame, plate, persons, objects, occluder, FrameBodies(seen))

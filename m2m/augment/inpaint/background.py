@@ -100,13 +100,13 @@ def fill_still(
         params: See `InpaintParams`.
 
     Returns:
-        (T, H, W, 3) uint8 and (T,) float32, the share of the region that was borrowed.
+        (T, H, W, 3) uint8 and (T, H, W) bool, the part of the region that was borrowed.
     """
     length = len(frames)
     spans = max(1, round((length - 1) / params.keyframes))
     centres = [int(c) for c in np.linspace(0, length - 1, spans + 1).round()]
     out = frames.copy()
-    borrowed = np.zeros(length, np.float32)
+    known = np.zeros_like(region)
     models: dict[int, tuple[np.ndarray, np.ndarray]] = {}
     for k in range(spans):
         stop = length if k == spans - 1 else centres[k + 1]
@@ -128,9 +128,9 @@ def fill_still(
             model = _expose(model, calm, ~hole, params.tolerance)
             model = match_border(model, calm, hole, ~hole, FADE, params.tolerance)
             out[t][near][hole] = model[hole]
-            borrowed[t] = (found_a & found_b)[near][hole].mean()
+            known[t] = found_a & found_b & region[t]
         models.pop(k, None)
-    return out, borrowed
+    return out, known
 
 
 def _model(

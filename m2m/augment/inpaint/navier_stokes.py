@@ -114,4 +114,4 @@ class NavierStokesInpainter:
     def fill(self, frames: np.ndarray, region: np.ndarray, sources: np.ndarray) -> Plate:  # noqa: ARG002
         """Paints out a region; see `Inpainter`. No pixel comes from another frame."""
         filled = np.stack([navier_stokes(f, r) for f, r in zip(frames, region, strict=True)])
-        return Plate(filled, region, np.zeros(len(frames), np.float32))
+        return Plate(filled, region, region & False)

@@ -41,11 +41,11 @@ def fill_moving(
         params: See `InpaintParams`.
 
     Returns:
-        (T, H, W, 3) uint8 and (T,) float32, the share of the region that was borrowed.
+        (T, H, W, 3) uint8 and (T, H, W) bool, the part of the region that was borrowed.
     """
     steps = register(frames, people)
     out = frames.copy()
-    borrowed = np.zeros(len(frames), np.float32)
+    known = np.zeros_like(region)
     for t in range(len(frames)):
         if not region[t].any():
             continue
@@ -60,8 +60,8 @@ def fill_moving(
         canvas = np.where(hole[..., None], canvas, _extended(image, fill, found, hole))
         canvas = match_border(canvas, image, hole, ~hole, FADE, params.tolerance)
         out[t][box][hole] = canvas[hole]
-        borrowed[t] = found[hole].mean()
-    return out, borrowed
+        known[t][box] = found & hole
+    return out, known
 
 
 def _carry(

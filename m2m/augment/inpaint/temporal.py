@@ -26,14 +26,14 @@ class TemporalInpainter:
     def fill(self, frames: np.ndarray, region: np.ndarray, sources: np.ndarray) -> Plate:
         """Paints out a region; see `Inpainter`."""
         if not region.any():
-            return Plate(frames, region, np.zeros(len(frames), np.float32))
+            return Plate(frames, region, region & False)
         guarded = np.empty_like(sources)
         for t, people in enumerate(sources):
             guarded[t] = widen(people, self.params.guard)
         untrusted = spread(guarded, self.params.guard_frames)
         del guarded
         if is_still(frames, sources):
-            filled, borrowed = fill_still(frames, region, untrusted, self.params)
+            filled, known = fill_still(frames, region, untrusted, self.params)
         else:
-            filled, borrowed = fill_moving(frames, region, untrusted, sources, self.params)
-        return Plate(filled, region, borrowed)
+            filled, known = fill_moving(frames, region, untrusted, sources, self.params)
+        return Plate(filled, region, known)

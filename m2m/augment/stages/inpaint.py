@@ -144,10 +144,11 @@ class InpaintTask:
                 with tally.timed("wait"):  # there is nothing beside which the look could run
                     seen = self._painter.look(window, tally)
                 plate, black = self._painter.paint(window, people.people, seen, tally)
+                borrowed = plate.borrowed
                 with tally.timed("encode"):
                     for t in people.core:
                         pts = decoded.pts.popleft()
-                        write(painting_line(frame, plate.region[t], float(plate.borrowed[t]), bool(black[t]), pts))
+                        write(painting_line(frame, plate.region[t], float(borrowed[t]), bool(black[t]), pts))
                         if plates is not None:
                             plates.write(plate.frames[t], pts)
                         frame += 1
