@@ -100,8 +100,9 @@ class Chain:
                 for t in core:
                     # Copies, or whoever holds the last frame would hold the whole window while the next one is made.
                     source, base, region = (a[t].copy() for a in (window.frames, plate.frames, plate.region))
+                    front = None if plate.front is None else plate.front[t]
                     with tally.timed("compose"):
-                        image = self._drawer.draw(base, region, bodies[t], bool(black[t]), camera)
+                        image = self._drawer.draw(base, region, bodies[t], bool(black[t]), camera, front)
                     # Without a plate of its own a classical variant shows its result: it was made from the original.
                     shown = base if variant in PAINTED | NOT_PRIVATE else image
                     yield Composed(image, shown, source, region, people[t], bodies[t])

@@ -13,6 +13,9 @@ PAINTED = frozenset({"m2m", "no_human"})
 NOT_PRIVATE = frozenset({"mesh_on_real"})
 """Variants that show the original people."""
 
+SPECK = 30 / (432 * 240)
+"""Share of the frame below which a part of a body that something hides is drawn nevertheless."""
+
 
 @dataclass(frozen=True)
 class ComposeParams:
@@ -23,11 +26,13 @@ class ComposeParams:
             classical `blur`, `pixelate`, `blackout` of the people.
         blur: Standard deviation of the blur as a share of the frame's height.
         cell: Side of a pixelation cell as a share of the frame's height.
+        occlude: No body is drawn over what stands before people, or over what they handle.
     """
 
     variant: str = "m2m"
     blur: float = 0.06
     cell: float = 0.07
+    occlude: bool = True
 
     def __post_init__(self) -> None:
         if self.variant not in VARIANTS:
@@ -52,6 +57,28 @@ def over(background: np.ndarray, rgba: np.ndarray) -> np.ndarray:
     alpha = rgba[box][..., 3:].astype(np.uint16)
     mixed = rgba[box][..., :3] * alpha + background[box] * (255 - alpha)
     out[box] = (mixed + 127) // 255
+    return out
+
+
+def behind(rgba: np.ndarray, front: np.ndarray) -> np.ndarray:
+    """A drawn image without what is hidden by things in front of it.
+
+    Args:
+        rgba: (H, W, 4) uint8.
+        front: (H, W) bool, what stands in front; slivers and specks of it are the body's own rim and hide nothing.
+
+    Returns:
+        (H, W, 4) uint8.
+    """
+    hidden = (front & (rgba[..., 3] > 0)).view(np.uint8)
+    if not hidden.any():
+        return rgba
+    solid = cv2.morphologyEx(hidden, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(solid)
+    large = stats[:, cv2.CC_STAT_AREA] >= SPECK * hidden.size
+    large[0] = False
+    out = rgba.copy()
+    out[..., 3][large[labels]] = 0
     return out
 
 

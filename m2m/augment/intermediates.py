@@ -154,28 +154,34 @@ class Painting:
         region: (H, W) bool, what was painted out, or is to be obscured.
         black: The whole frame was filled with black.
         pts: Seconds from the first frame.
+        front: (H, W) bool, what no body is drawn over; None for nothing.
     """
 
     region: np.ndarray
     black: bool
     pts: Fraction
+    front: np.ndarray | None = None
 
 
-def painting_line(frame: int, region: np.ndarray, borrowed: float, black: bool, pts: Fraction) -> dict[str, Any]:
+def painting_line(
+    frame: int, region: np.ndarray, borrowed: float, black: bool, pts: Fraction, front: np.ndarray | None = None
+) -> dict[str, Any]:
     """One frame of a plate as a JSON value, but for its picture."""
-    return {
+    line = {
         "frame": frame,
         "region": run_lengths(region),
         "borrowed": borrowed,
         "black": black,
         "pts": [pts.numerator, pts.denominator],
     }
+    return line if front is None else {**line, "front": run_lengths(front)}
 
 
 def read_paintings(path: Path) -> Iterator[Painting]:
     """The frames of a plate, in order."""
     for line in read_json_lines(path):
-        yield Painting(mask_of(line["region"]), line["black"], Fraction(*line["pts"]))
+        front = mask_of(line["front"]) if "front" in line else None
+        yield Painting(mask_of(line["region"]), line["black"], Fraction(*line["pts"]), front)
 
 
 def write_bodies(path: Path, frames: list[tuple[int, FrameBodies]], camera: Camera) -> None:

@@ -14,11 +14,13 @@ class Plate:
         frames: (T, H, W, 3) uint8 RGB; equal to the source outside `region`.
         region: (T, H, W) bool, what was painted out; contains the cover of every frame.
         known: (T, H, W) bool, the part of the region that other frames show (the rest is painted from its border).
+        front: (T, H, W) bool, what no body is drawn over; None for nothing.
     """
 
     frames: np.ndarray
     region: np.ndarray
     known: np.ndarray
+    front: np.ndarray | None = None
 
     @property
     def borrowed(self) -> np.ndarray:

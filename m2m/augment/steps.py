@@ -6,8 +6,10 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from m2m.augment.bodies import BodyModel, Camera, FrameBodies, Recoverer, Renderer
-from m2m.augment.compose import MESHED, NOT_PRIVATE, PAINTED, ComposeParams, obscure, over
+from m2m.augment.compose import MESHED, NOT_PRIVATE, PAINTED, ComposeParams, behind, obscure, over
 from m2m.augment.detect.link import link
+from m2m.augment.inpaint.objects import put_back
+from m2m.augment.inpaint.occluders import find_occluders
 from m2m.augment.inpaint.region import RegionParams, paint_region
 from m2m.augment.people import Detector, FramePeople
 from m2m.augment.plate import Inpainter, Plate
@@ -142,11 +144,13 @@ class Painter:
         if variant not in PAINTED:
             _count(doubts, tally)
             return Plate(frames, region, region & False), black
-        plate, left = self._fill(window, region, cover, tally)
+        plate, left = self._fill(window, region, cover, people, tally)
         _count(doubts + left, tally)
         if left:
             cover = add_doubts(cover, left, verify.spread)
-            plate, left = self._fill(window, self._region(frames, cover, somebody, tally), cover, tally)
+            # Whatever was put back may be what is in doubt.
+            region = self._region(frames, cover, somebody, tally)
+            plate, left = self._fill(window, region, cover, people, tally, objects=False)
         near = range(window.start - verify.stride, window.stop + verify.stride)
         if any(d.frame in near for d in left) and verify.on_doubt == "quarantine":
             counts = Counter(f"{d.kind} by {d.source}" for d in left)
@@ -168,12 +172,25 @@ class Painter:
             params = self._params.region if somebody else replace(self._params.region, outline="dilate")
             return paint_region(frames, cover, params)
 
-    def _fill(self, window: Window, region: np.ndarray, cover: np.ndarray, tally: Tally) -> tuple[Plate, list[Doubt]]:
-        """A plate and who is still on it."""
+    def _fill(
+        self,
+        window: Window,
+        region: np.ndarray,
+        cover: np.ndarray,
+        people: list[FramePeople],
+        tally: Tally,
+        objects: bool = True,
+    ) -> tuple[Plate, list[Doubt]]:
+        """A plate and who is still on it; things that are put back count as painted for whoever looks."""
         with tally.timed("inpaint"):
             plate = self._inpainter.fill(window.frames, region, cover)
+            front = find_occluders(plate, window.frames, people)
+            if objects and self._params.region.objects:
+                doubted = cover & ~np.stack([p.cover for p in people])
+                plate = put_back(plate, window.frames, people, doubted)
+            plate = replace(plate, front=front if plate.front is None else front | plate.front)
         with tally.timed("verify"):
-            return plate, self._verifier.plates(plate.frames, plate.region, self._times(window))
+            return plate, self._verifier.plates(plate.frames, region, self._times(window))
 
 
 def _count(doubts: list[Doubt], tally: Tally) -> None:
@@ -216,7 +233,13 @@ class Drawer:
         self._params = params
 
     def draw(
-        self, base: np.ndarray, region: np.ndarray, bodies: FrameBodies, black: bool, camera: Camera
+        self,
+        base: np.ndarray,
+        region: np.ndarray,
+        bodies: FrameBodies,
+        black: bool,
+        camera: Camera,
+        front: np.ndarray | None = None,
     ) -> np.ndarray:
         """One frame.
 
@@ -226,6 +249,7 @@ class Drawer:
             bodies: Who is drawn.
             black: The frame was filled with black: nobody is drawn on it.
             camera: The scene's camera.
+            front: (H, W) bool, what no body is drawn over; None for nothing.
 
         Returns:
             (H, W, 3) uint8 RGB.
@@ -233,5 +257,8 @@ class Drawer:
         variant = self._params.variant
         if variant in MESHED:
             meshes = [] if black else [self._body.vertices(b.pose, b.transl) for b in bodies.bodies]
-            return over(base, self._renderer.render(meshes, self._body.faces, camera)[0]) if meshes else base
+            if not meshes:
+                return base
+            drawn = self._renderer.render(meshes, self._body.faces, camera)[0]
+            return over(base, drawn if front is None or not self._params.occlude else behind(drawn, front))
         return base if variant in PAINTED else obscure(base, region, self._params)

@@ -196,9 +196,7 @@ def _shot(spec: ClipSpec, camera: Camera, seconds: np.ndarray, rng: np.random.Ge
         if spec.occluder and not index:
             high, wide = background.canvas.shape[:2]
             left, top = (wide - spec.size[0]) / 2, (high - spec.size[1]) / 2
-            front = make_occluder(
-                extra, spec.occluder, (high, wide), place.x + left, place.feet + top, place.height
-            )
+            front = make_occluder(extra, spec.occluder, (high, wide), place.x + left, place.feet + top, place.height)
     return Shot(background, camera, light, tuple(actors), tuple(props), front)
 
 

@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -185,21 +186,22 @@ def write_truth(clip: StudioClip, folder: Path, name: str) -> None:
             visible[index, body.track] = True
             poses[index, body.track], transl[index, body.track] = body.pose, body.transl
     camera = clip.camera
-    things = {"objects": clip.object_masks, "occluders": clip.occluder_masks}
-    np.savez_compressed(
-        folder / f"{name}.npz",
-        label=clip.label,
-        name=name,
-        seed=clip.spec.seed,
-        fps=[clip.fps.numerator, clip.fps.denominator],
-        cuts=np.array(clip.cuts, np.int64),
-        camera=[camera.focal, camera.cx, camera.cy, camera.width, camera.height],
-        masks=np.packbits(clip.person_masks, axis=-1),
-        visible=visible,
-        poses=poses,
-        transl=transl,
-        **{key: np.packbits(masks, axis=-1) for key, masks in things.items() if masks.any()},
-    )
+    known: dict[str, Any] = {
+        "label": clip.label,
+        "name": name,
+        "seed": clip.spec.seed,
+        "fps": [clip.fps.numerator, clip.fps.denominator],
+        "cuts": np.array(clip.cuts, np.int64),
+        "camera": [camera.focal, camera.cx, camera.cy, camera.width, camera.height],
+        "masks": np.packbits(clip.person_masks, axis=-1),
+        "visible": visible,
+        "poses": poses,
+        "transl": transl,
+    }
+    for key, masks in (("objects", clip.object_masks), ("occluders", clip.occluder_masks)):
+        if masks.any():
+            known[key] = np.packbits(masks, axis=-1)
+    np.savez_compressed(folder / f"{name}.npz", **known)
     if clip.static:
         cv2.imwrite(str(folder / f"{name}.png"), clip.plates[0][..., ::-1])
         return

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from m2m.augment.compose import ComposeParams, obscure, over
+from m2m.augment.compose import ComposeParams, behind, obscure, over
 
 
 def noise(seed, shape=(60, 80, 3)):
@@ -35,3 +35,18 @@ def test_classical_variants_hide_inside_and_keep_outside(variant):
 def test_unknown_variant_is_refused():
     with pytest.raises(ValueError, match="pixelate"):
         ComposeParams("sepia")
+
+
+def test_a_body_is_not_drawn_over_what_stands_in_front():
+    rgba = np.zeros((240, 432, 4), np.uint8)
+    rgba[40:200, 100:140] = 255
+    front = np.zeros((240, 432), bool)
+    front[120:240, 80:300] = True
+    front[40:120, 100:101] = True  # a sliver along the rim
+    front[60:63, 110:113] = True  # a speck
+    hidden = behind(rgba, front)
+    want = rgba[..., 3].copy()
+    want[120:200, 100:140] = 0
+    assert np.array_equal(hidden[..., 3], want)
+    assert np.array_equal(hidden[..., :3], rgba[..., :3])
+    assert np.array_equal(behind(rgba, front & False), rgba)

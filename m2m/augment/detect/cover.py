@@ -32,8 +32,27 @@ def widen(mask: np.ndarray, diameter: int) -> np.ndarray:
     return cv2.dilate(mask.astype(np.uint8), kernel).astype(bool)
 
 
-def capsules(landmarks: Landmarks, height: int, width: int) -> np.ndarray:
-    """(H, W) bool, thick lines along the limbs, a filled trunk and a disc for the head: where masks have holes."""
+def capsules(
+    landmarks: Landmarks,
+    height: int,
+    width: int,
+    sure: np.ndarray | None = None,
+    least: float = PRESENT,
+    grown: float = 1.0,
+) -> np.ndarray:
+    """Thick lines along the limbs, a filled trunk and a disc for the head: where masks have holes.
+
+    Args:
+        landmarks: One person's.
+        height: Rows of the frame.
+        width: Columns.
+        sure: (33,) how sure each landmark is, for the limbs and the trunk; the presences and always a trunk if None.
+        least: What both ends of a limb must be above.
+        grown: Factor on the width of limbs and head.
+
+    Returns:
+        (H, W) bool.
+    """
     points = np.clip(landmarks.image, -4 * width, 5 * width)
     shoulders, hips, ankles = (points[list(pair)].mean(0) for pair in ((11, 12), (23, 24), (27, 28)))
     across = float(np.hypot(*(points[11] - points[12])))
@@ -41,13 +60,15 @@ def capsules(landmarks: Landmarks, height: int, width: int) -> np.ndarray:
         float(np.hypot(*(shoulders - hips))), 0.6 * across, 0.25 * float(np.hypot(*(hips - ankles))), 4.0
     )  # foreshortened from one side, seldom from all
     canvas = np.zeros((height, width), np.uint8)
+    confidence = landmarks.presence if sure is None else sure
     for a, b, thick in LIMBS:
-        if min(landmarks.presence[a], landmarks.presence[b]) > PRESENT:
-            cv2.line(canvas, _pixel(points[a]), _pixel(points[b]), 1, max(2, int(thick * torso)))
+        if min(confidence[a], confidence[b]) > least:
+            cv2.line(canvas, _pixel(points[a]), _pixel(points[b]), 1, max(2, int(thick * grown * torso)))
     trunk = np.array([_pixel(points[j]) for j in (11, 12, 24, 23)], np.int32)
-    cv2.fillConvexPoly(canvas, cv2.convexHull(trunk), 1)
+    if sure is None or sure[[11, 12, 24, 23]].min() > least:
+        cv2.fillConvexPoly(canvas, cv2.convexHull(trunk), 1)
     head = points[[7, 8, 0]].mean(0)
-    cv2.circle(canvas, _pixel(head + 0.15 * (head - shoulders)), max(3, int(0.3 * torso)), 1, -1)
+    cv2.circle(canvas, _pixel(head + 0.15 * (head - shoulders)), max(3, int(0.3 * grown * torso)), 1, -1)
     return canvas.astype(bool)
 
 

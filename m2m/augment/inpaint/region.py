@@ -28,6 +28,7 @@ class RegionParams:
         frames: Frames before and after over which hulls are united if the camera is still.
         frames_moving: The same if the camera moves.
         max_share: Share of the frame above which a hull is given up for a tighter one.
+        objects: What people hold, kick or throw is put back on the plate.
     """
 
     outline: str = "hull"
@@ -36,6 +37,7 @@ class RegionParams:
     frames: int = 20
     frames_moving: int = 2
     max_share: float = 0.6
+    objects: bool = True
 
     def __post_init__(self) -> None:
         if self.outline not in OUTLINES:

@@ -144,7 +144,7 @@ class ComposeTask:
             for i, (under, painting) in enumerate(zip(images, read_paintings(regions), strict=True)):
                 with tally.timed("compose"):
                     there = bodies.get(i, NOBODY)
-                    image = self._drawer.draw(under, painting.region, there, painting.black, camera)
+                    image = self._drawer.draw(under, painting.region, there, painting.black, camera, painting.front)
                 with tally.timed("encode"):
                     clip.write(image, painting.pts, {"plate": under})
         return clip_result(outputs, form, tally)

@@ -148,7 +148,8 @@ class InpaintTask:
                 with tally.timed("encode"):
                     for t in people.core:
                         pts = decoded.pts.popleft()
-                        write(painting_line(frame, plate.region[t], float(borrowed[t]), bool(black[t]), pts))
+                        front = None if plate.front is None else plate.front[t]
+                        write(painting_line(frame, plate.region[t], float(borrowed[t]), bool(black[t]), pts, front))
                         if plates is not None:
                             plates.write(plate.frames[t], pts)
                         frame += 1
