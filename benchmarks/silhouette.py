@@ -24,7 +24,7 @@ from m2m.augment.inpaint import InpaintParams, make_inpainter
 from m2m.augment.inpaint.region import RegionParams, paint_region
 from m2m.studio import ACTIONS, ClipSpec, draw_clip
 
-SMALL = (108, 60)
+SMALL = (72, 40)
 FRAMES = 8
 SCENES = (("room", "park", "hall", "shop"), ("street", "coast"))
 """Scenes of training and of the test."""
@@ -174,7 +174,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--classes", type=int, default=6)
     parser.add_argument("--clips", type=int, default=10)
-    parser.add_argument("--epochs", type=int, default=25)
+    parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()) / "m2m-silhouettes")
     args = parser.parse_args()
     args.scratch.mkdir(parents=True, exist_ok=True)
@@ -193,7 +193,7 @@ def main() -> None:
     for kind in KINDS:
         found, prior = segment(samples, kind, args.epochs)
         print(
-            f"{kind:24s} {found:17.3f} {prior:18.3f} {classify(samples, kind, args.classes, 4 * args.epochs):20.2f}",
+            f"{kind:24s} {found:17.3f} {prior:18.3f} {classify(samples, kind, args.classes, 3 * args.epochs):20.2f}",
             flush=True,
         )
 

@@ -7,6 +7,7 @@ from m2m.augment.chain import Chain, Models
 from m2m.augment.compose import ComposeParams
 from m2m.augment.inpaint.region import RegionParams
 from m2m.augment.people import FramePeople
+from m2m.augment.plate import Plate
 from m2m.augment.steps import ChainParams
 from m2m.augment.tally import Tally
 from m2m.augment.verify import Verifier, VerifyParams
@@ -28,13 +29,15 @@ from tests.augment.red_people import (
 )
 
 
-def chain(detector=None, painter=None, variant="m2m", faces=red_face, allow_empty=False, **verify):
+def chain(
+    detector=None, painter=None, variant="m2m", faces=red_face, allow_empty=False, region=None, compose=None, **verify
+):
     params = VerifyParams(**verify)
     models = Models(
         detector or Seer(), painter or Painter(), Recoverer(), Model(), BlueBox(), Verifier({"face": faces}, {}, params)
     )
-    region = RegionParams(outline="dilate")
-    return Chain(models, ChainParams(WindowParams(30, 12), region, ComposeParams(variant), params, allow_empty))
+    region, compose = region or RegionParams(outline="dilate"), compose or ComposeParams(variant)
+    return Chain(models, ChainParams(WindowParams(30, 12), region, compose, params, allow_empty))
 
 
 def run(made, frames):
@@ -141,3 +144,66 @@ def test_a_frame_that_is_kept_does_not_hold_its_window():
     out, _ = run(chain(), clip())
     for frame in out:
         assert all(a.base is None for a in (frame.image, frame.plate, frame.source, frame.region))
+
+
+class TruePainter:
+    """Knows the background."""
+
+    def __init__(self, bare):
+        self.bare = bare
+
+    def fill(self, frames, region, sources):
+        return Plate(np.where(region[..., None], self.bare, frames), region, region.copy())
+
+
+def juggled(n=30):
+    """The red person with a ball beside, the background, and where the ball is."""
+    frames = clip(n)
+    bare, ball = frames[0].copy(), np.zeros((n, H, W), bool)
+    bare[PERSON] = 90
+    y, x = np.mgrid[:H, :W]
+    for t in range(n):
+        ball[t] = np.hypot(x - 66, y - (50 + 15 * np.sin(t / 3))) < 4
+        frames[t][ball[t]] = (20, 220, 240)
+    return frames, bare, ball
+
+
+@pytest.mark.parametrize("objects", [True, False])
+def test_what_a_person_handles_is_released_if_asked_for(objects):
+    frames, bare, ball = juggled()
+    made = chain(painter=TruePainter(bare), region=RegionParams(objects=objects))
+    out, _ = run(made, frames)
+    shown = np.stack([(f.image == s).all(-1) for f, s in zip(out, frames, strict=True)])
+    plates = np.stack([f.plate for f in out])
+    if objects:
+        assert shown[ball].mean() > 0.9
+        assert not np.stack([f.region for f in out])[ball & shown].any()
+    else:
+        assert shown[ball].mean() < 0.3, "the hull takes it in"
+    assert not any(red(f).any() for f in plates)
+
+
+def test_nothing_is_put_back_where_the_plate_was_in_doubt():
+    """Whoever looks takes the ball for a face, and the plate is made again without it."""
+    frames, bare, ball = juggled()
+
+    def blue_face(image):
+        ys, xs = np.nonzero((image == (20, 220, 240)).all(-1))
+        return np.array([[xs.min(), ys.min(), xs.max() + 1, ys.max() + 1, 0.9]]) if len(ys) else np.zeros((0, 5))
+
+    made = chain(painter=TruePainter(bare), region=RegionParams(), faces=blue_face, face_covered=0.0)
+    out, tally = run(made, frames)
+    assert any(k.startswith("plate/") for k in tally.doubts)
+    shown = np.stack([(f.image == s).all(-1) for f, s in zip(out, frames, strict=True)])
+    assert shown[ball].mean() < 0.1
+
+
+@pytest.mark.parametrize("occlude", [True, False])
+def test_no_body_over_what_stands_in_front_if_asked_for(occlude):
+    frames = clip()
+    frames[:, 60:90, 30:70] = 120
+    made = chain(compose=ComposeParams(occlude=occlude))
+    out, _ = run(made, frames)
+    for frame in out:
+        assert (frame.image[40, 50] == (0, 0, 255)).all(), "the part in view"
+        assert bool((frame.image[62:69, 46:54] == (0, 0, 255)).all()) != occlude

@@ -121,8 +121,11 @@ def test_paintings_come_back(tmp_path):
     region = np.arange(W) * np.ones((H, 1)) > 9
     with json_lines(tmp_path / "regions") as write:
         write(painting_line(0, region, 0.25, False, Fraction(0)))
-        write(painting_line(1, ~region, 0.0, True, Fraction(1001, 30000)))
+        write(painting_line(1, ~region, 0.0, True, Fraction(1001, 30000), region))
     first, second = read_paintings(tmp_path / "regions")
+    assert first.front is None
+    assert second.front is not None
+    assert np.array_equal(second.front, region)
     assert np.array_equal(first.region, region) and np.array_equal(second.region, ~region)
     assert (first.black, second.black, second.pts) == (False, True, Fraction(1001, 30000))
 

@@ -1,8 +1,9 @@
 """Objects: what people hold, kick or throw is part of the action and is put back on the plate, never a person's pixel.
 
-A thing is told by its colours. They must be seen away from every cover and every person's box, in a patch that differs
-from the background and is no shadow, in two frames at least; and they must be rare on the people: on each as a whole
-and on each height of the body, since white shoes are few pixels and would pass for a ball. In doubt nothing is kept.
+A thing is told by its colours. They must be seen beyond every person's box, in a patch that differs from the background
+and is no shadow, away from every cover or else large and away from every mask, in two frames at least; and they must be
+rare on the people: on all of them, and on each height of each body, since white shoes are few pixels and would pass for
+a ball. In doubt nothing is kept.
 """
 
 from collections.abc import Iterator
@@ -24,7 +25,9 @@ RING = 4
 HEIGHTS = 6
 """Parts of a body, from the head down, whose colours count by themselves."""
 SEEN, SEEN_FRAMES = 20, 2
-"""Pixels of a patch that shows what colours things have, at 432x240, and frames with such a patch."""
+"""Pixels of a patch away from covers that shows what colours things have, at 432x240, and frames with one."""
+COVERED, OFF = 60, 4
+"""Pixels of such a patch that a cover may hold, and how many pixels it then is from every person's mask."""
 LEAST, MOST = 10, 0.02
 """Pixels of a thing at 432x240, and its largest share of the frame."""
 RARE, RARE_PART, RARE_SCENE, RARE_UNKNOWN = 8.0, 3.0, 2.0, 8.0
@@ -33,7 +36,7 @@ the scene where the background behind the pixel is not known."""
 SUPPORT = 0.05
 """Share of a thing that must stand before a known background, unless it was there a frame before or is one later."""
 BITS = 4
-_CROSS = np.ones((3, 3), np.uint8)
+_SQUARE = np.ones((3, 3), np.uint8)
 
 
 def put_back(plate: Plate, frames: np.ndarray, people: list[FramePeople], forbidden: np.ndarray) -> Plate:
@@ -81,7 +84,7 @@ def find_objects(plate: Plate, frames: np.ndarray, people: list[FramePeople], fo
         if not patch.any():
             continue
         off = ~widen(_mask(people[t]), max(RIM, round(RIM * frames.shape[2] / 432)))
-        closed = cv2.morphologyEx((patch & off).view(np.uint8), cv2.MORPH_CLOSE, _CROSS).view(bool)
+        closed = cv2.morphologyEx((patch & off).view(np.uint8), cv2.MORPH_CLOSE, _SQUARE).view(bool)
         for part, area in _patches(closed & (moving[t] | hidden) & off, LEAST, size):
             (out if (sure & part).sum() >= SUPPORT * area else wait)[t] |= part
     _carry(out, wait, size)
@@ -152,21 +155,26 @@ class _Colours:
 
 
 def _colours_of_things(frames: np.ndarray, moving: np.ndarray, people: list[FramePeople]) -> np.ndarray | None:
-    """Colours seen away from covers and boxes; None where there are too few to tell."""
+    """Colours seen beyond the boxes; None where there are too few to tell."""
     colours, seen = _Colours(), 0
     for t, there in enumerate(people):
-        free = moving[t] & ~there.cover
+        beyond = moving[t].copy()
         for person in there.persons:
             x0, y0, x1, y1 = person.box
-            free[max(0, int(y0)) : int(np.ceil(y1)) + 1, max(0, int(x0)) : int(np.ceil(x1)) + 1] = False
-        if not free.any():
+            beyond[max(0, int(y0)) : int(np.ceil(y1)) + 1, max(0, int(x0)) : int(np.ceil(x1)) + 1] = False
+        if not beyond.any():
             continue
-        opened = cv2.morphologyEx(free.view(np.uint8), cv2.MORPH_OPEN, _CROSS).view(bool)
-        parts = [part for part, _ in _patches(opened, SEEN, opened.size)]
-        for part in parts:
-            colours.add(frames[t][part])
-        seen += bool(parts)
+        off = ~widen(_mask(there), max(OFF, round(OFF * beyond.shape[1] / 432)))
+        part = _large(beyond & ~there.cover, SEEN) | _large(beyond & off, COVERED)
+        colours.add(frames[t][part])
+        seen += bool(part.any())
     return colours.shares() if seen >= SEEN_FRAMES else None
+
+
+def _large(mask: np.ndarray, least: int) -> np.ndarray:
+    """The patches of a mask (H, W) bool that are solid and large enough."""
+    opened = cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_OPEN, _SQUARE).view(bool)
+    return np.any([part for part, _ in _patches(opened, least, mask.size)] or [mask & False], axis=0)
 
 
 def _colours_of_people(frames: np.ndarray, people: list[FramePeople]) -> np.ndarray:

@@ -68,6 +68,20 @@ def test_capsules_cover_every_present_landmark_of_the_body():
     assert drawn[y, x].all()
 
 
+def test_capsules_leave_out_limbs_that_are_not_seen():
+    points = np.full((33, 2), 50, np.float32)
+    for left, right, y in ((11, 12, 30), (23, 24, 60), (25, 26, 80), (27, 28, 100), (31, 32, 104), (29, 30, 104)):
+        points[[left, right]] = [[56, y], [44, y]]
+    points[:11] = 50, 15
+    sure = np.ones(33, np.float32)
+    sure[25:] = 0.2
+    landmarks = Landmarks(points, sure * 0, sure, sure * 0 + 1, np.zeros((33, 3), np.float32), 1.0)
+    whole, upper = capsules(landmarks, 120, 100), capsules(landmarks, 120, 100, sure, 0.5)
+    assert whole[90, 44] and whole[90, 56] and not upper[66:].any()
+    assert np.array_equal(whole[:58], upper[:58])
+    assert capsules(landmarks, 120, 100, sure, 0.5, 1.5).sum() > upper.sum()
+
+
 @pytest.mark.parametrize("bad", [{"threads": 0}, {"hold": -1}, {"pose_birth": 1.5}, {"backend": "other"}])
 def test_parameters_out_of_range_are_refused(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):

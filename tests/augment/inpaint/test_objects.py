@@ -111,10 +111,19 @@ def test_feet_that_the_mask_misses_are_not_things() -> None:
     assert not (made.found() & made.body).any()
 
 
-def test_what_never_leaves_the_cover_is_not_known_to_be_a_thing() -> None:
+@pytest.mark.parametrize("whole", [True, False])
+def test_what_never_leaves_a_box_is_not_known_to_be_a_thing(whole) -> None:
+    """In the cover it is, if a large patch of it is beyond the box and off the mask."""
     made = scene(away=False)
-    covers = [FramePeople(p.persons, p.cover | widen(b, 4)) for p, b in zip(made.people, made.ball, strict=True)]
-    assert not made.found(people=covers).any()
+    people = []
+    for there, ball in zip(made.people, made.ball, strict=True):
+        person = there.persons[0]
+        if whole:
+            person = replace(person, box=np.array([60, 20, 180, 100], np.float32), mask=person.mask)
+        people.append(FramePeople((person,), there.cover | widen(ball, 4)))
+    kept = made.found(people=people)
+    assert kept.any() != whole
+    assert not (kept & made.body).any()
 
 
 def test_a_shadow_is_left_out() -> None:
