@@ -66,28 +66,32 @@ def small(frames: np.ndarray) -> np.ndarray:
     return np.stack([cv2.resize(f, SMALL, interpolation=cv2.INTER_AREA) for f in frames]).astype(np.float32) / 255
 
 
-def sample(label: int, test: bool, spec: ClipSpec, cover: Callable[[np.ndarray, str], np.ndarray]) -> Sample:
-    """Draws a clip and makes its plates."""
-    clip = draw_clip(spec)
-    covered = cover(clip.frames, f"{spec.label}_{spec.seed}")
-    take = np.linspace(0, len(clip.frames) - 1, FRAMES).round().astype(int)
-    plates = {"truth": small(clip.plates[take])}
-    for kind in KINDS[:-1]:
-        outline, backend = kind.split(", ")
-        region = paint_region(clip.frames, covered, RegionParams(outline=outline))
-        plates[kind] = small(
-            make_inpainter(InpaintParams(backend=backend)).fill(clip.frames, region, covered).frames[take]
-        )
-    return Sample(label, test, small(clip.masks[take].astype(np.uint8) * 255), plates)
+def sample(label: int, test: bool, spec: ClipSpec, find: Callable[[np.ndarray], np.ndarray], scratch: Path) -> Sample:
+    """Draws a clip and makes its plates; what was made once lies in the scratch folder."""
+    file = scratch / f"{spec.label}_{spec.seed}.npz"
+    if not file.is_file():
+        clip = draw_clip(spec)
+        covered = find(clip.frames)
+        take = np.linspace(0, len(clip.frames) - 1, FRAMES).round().astype(int)
+        made = {"masks": small(clip.masks[take].astype(np.uint8) * 255), "truth": small(clip.plates[take])}
+        for kind in KINDS[:-1]:
+            outline, backend = kind.split(", ")
+            region = paint_region(clip.frames, covered, RegionParams(outline=outline))
+            plate = make_inpainter(InpaintParams(backend=backend)).fill(clip.frames, region, covered)
+            made[kind] = small(plate.frames[take])
+        np.savez(file, **made)  # type: ignore[arg-type]
+    with np.load(file) as made:
+        return Sample(label, test, made["masks"], {kind: made[kind] for kind in KINDS})
 
 
 def layers(channels: int, out: int) -> nn.Sequential:
-    """Six small convolutions that see the whole person."""
+    """Six small convolutions that see the whole person, at half the size inside."""
     steps: list[nn.Module] = []
-    for width, dilation in ((16, 1), (24, 1), (24, 2), (24, 4), (24, 8)):
-        steps += [nn.Conv2d(channels, width, 3, padding=dilation, dilation=dilation), nn.BatchNorm2d(width), nn.ReLU()]
+    for width, dilation, stride in ((16, 1, 2), (24, 1, 1), (24, 2, 1), (24, 4, 1), (24, 8, 1)):
+        steps.append(nn.Conv2d(channels, width, 3, stride, dilation, dilation))
+        steps += [nn.BatchNorm2d(width), nn.ReLU()]
         channels = width
-    return nn.Sequential(*steps, nn.Conv2d(channels, out, 1))
+    return nn.Sequential(*steps, nn.Conv2d(channels, out, 1), nn.Upsample(scale_factor=2, mode="bilinear"))
 
 
 def learn(model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor, loss: nn.Module, epochs: int) -> nn.Module:
@@ -180,13 +184,10 @@ def main() -> None:
     args.scratch.mkdir(parents=True, exist_ok=True)
     detector = make_detector(DetectParams())
 
-    def cover(frames: np.ndarray, name: str) -> np.ndarray:
-        file = args.scratch / f"{name}.npy"
-        if not file.is_file():
-            np.save(file, np.packbits(np.stack([p.cover for p in detector.detect(frames)]), axis=-1))
-        return np.unpackbits(np.load(file), axis=-1, count=frames.shape[2]).view(bool)
+    def cover(frames: np.ndarray) -> np.ndarray:
+        return np.stack([p.cover for p in detector.detect(frames)])
 
-    samples = [sample(*row, cover) for row in specs(args.classes, args.clips)]
+    samples = [sample(*row, cover, args.scratch) for row in specs(args.classes, args.clips)]
     count = sum(s.test for s in samples)
     print(f"{len(samples) - count} clips to train on, {count} in the test; chance top-1 {1 / args.classes:.2f}")
     print(f"{'plates':24s} IoU of the person   of the mean mask   top-1 of the action")
