@@ -5,7 +5,7 @@ things' pixels that the released clip shows as they are; the people's pixels tha
 the true plate); and the error, in levels, on pixels of an occluder over which a body is drawn without the option.
 Clips named A chose the thresholds, clips named B did not.
 
-    python -m benchmarks.objects [--clips A_kick_ball,B_walk_post] [--sheets FOLDER] [--real]
+    python -m benchmarks.objects [--clips A_kick_ball,B_walk_post] [--objects held] [--sheets FOLDER] [--real]
 
 `--real` follows labelled balls and rackets of two real clips instead: where their middle can be seen.
 """
@@ -76,10 +76,11 @@ THINGS: dict[str, dict[str, dict[int, tuple[int, int]]]] = {
 """Middles of things in real clips at 432x240, by clip, thing and frame; set by eye."""
 
 
-def run(frames: np.ndarray, stretch: float, on: bool) -> tuple[list[Any], str]:
+def run(frames: np.ndarray, stretch: float, objects: str) -> tuple[list[Any], str]:
     """The composed frames, and the verdict."""
     values = params.load("augment", "laptop")
-    values = replace(values, region=replace(values.region, objects=on), compose=replace(values.compose, occlude=on))
+    compose = replace(values.compose, occlude=objects != "none")
+    values = replace(values, region=replace(values.region, objects=objects), compose=compose)
     out: list[Any] = []
     try:
         out.extend(make_chain(values).run(iter(frames), Tally(), stretch))
@@ -93,17 +94,17 @@ def shown(image: np.ndarray, source: np.ndarray) -> np.ndarray:
     return np.abs(image.astype(int) - source).max(-1) <= SAME
 
 
-def measure(name: str, clip: StudioClip, sheets: Path | None) -> None:
+def measure(name: str, clip: StudioClip, objects: str, sheets: Path | None) -> None:
     """Prints a row."""
-    (off, _), (on, verdict) = run(clip.frames, 1.0, False), run(clip.frames, 1.0, True)
+    (off, _), (on, verdict) = run(clip.frames, 1.0, "none"), run(clip.frames, 1.0, objects)
     count = min(len(off), len(on))
     row = f"{name:16s}"
-    objects = clip.object_masks.any(1)
-    if objects.any():
+    things = clip.object_masks.any(1)
+    if things.any():
         row += " things shown"
         for made in (off, on):
-            seen = [shown(f.image, s)[o].sum() for f, s, o in zip(made, clip.frames, objects, strict=False)]
-            row += f" {np.sum(seen) / objects[:count].sum():5.2f}"
+            seen = [shown(f.image, s)[o].sum() for f, s, o in zip(made, clip.frames, things, strict=False)]
+            row += f" {np.sum(seen) / things[:count].sum():5.2f}"
     if clip.occluder_masks.any():
         errors = np.zeros(2)
         pixels = 0
@@ -137,12 +138,12 @@ def sheet(frames: np.ndarray, off: list[Any], on: list[Any], path: Path) -> None
     cv2.imwrite(str(path), np.vstack(rows)[..., ::-1])
 
 
-def real(name: str, things: dict[str, dict[int, tuple[int, int]]], sheets: Path | None) -> None:
+def real(name: str, things: dict[str, dict[int, tuple[int, int]]], objects: str, sheets: Path | None) -> None:
     """Prints in how many labelled frames the middle of a thing can be seen."""
     last = max(t for marks in things.values() for t in marks)
     clip = named(name)
     frames = np.stack(list(islice(frames_of(clip), last + 1)))
-    (off, _), (on, verdict) = (run(frames, stretch_of(clip), switch) for switch in (False, True))
+    (off, _), (on, verdict) = (run(frames, stretch_of(clip), switch) for switch in ("none", objects))
     for thing, marks in things.items():
         counts = []
         for made in (off, on):
@@ -161,15 +162,16 @@ def main() -> None:
     """Prints a row a clip."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", default=",".join(CLIPS))
+    parser.add_argument("--objects", choices=["beside", "held"], default="beside", help="region.objects, against none")
     parser.add_argument("--sheets", type=Path)
     parser.add_argument("--real", action="store_true")
     args = parser.parse_args()
     if args.real:
         for name, things in THINGS.items():
-            real(name, things, args.sheets)
+            real(name, things, args.objects, args.sheets)
         return
     for name in args.clips.split(","):
-        measure(name, draw_clip(CLIPS[name]), args.sheets)
+        measure(name, draw_clip(CLIPS[name]), args.objects, args.sheets)
 
 
 if __name__ == "__main__":

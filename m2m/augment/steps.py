@@ -185,9 +185,10 @@ class Painter:
         with tally.timed("inpaint"):
             plate = self._inpainter.fill(window.frames, region, cover)
             front = find_occluders(plate, window.frames, people)
-            if objects and self._params.region.objects:
-                doubted = cover & ~np.stack([p.cover for p in people])
-                plate = put_back(plate, window.frames, people, doubted)
+            if objects and self._params.region.objects != "none":
+                beside = self._params.region.objects == "beside"
+                forbidden = cover if beside else cover & ~np.stack([p.cover for p in people])
+                plate = put_back(plate, window.frames, people, forbidden)
             plate = replace(plate, front=front if plate.front is None else front | plate.front)
         with tally.timed("verify"):
             return plate, self._verifier.plates(plate.frames, region, self._times(window))

@@ -168,14 +168,18 @@ def juggled(n=30):
     return frames, bare, ball
 
 
-@pytest.mark.parametrize("objects", [True, False])
+@pytest.mark.parametrize("objects", ["beside", "held", "none"])
 def test_what_a_person_handles_is_released_if_asked_for(objects):
     frames, bare, ball = juggled()
     made = chain(painter=TruePainter(bare), region=RegionParams(objects=objects))
     out, _ = run(made, frames)
     shown = np.stack([(f.image == s).all(-1) for f, s in zip(out, frames, strict=True)])
     plates = np.stack([f.plate for f in out])
-    if objects:
+    covers = np.stack([f.people.cover for f in out])
+    if objects == "beside":
+        assert shown[ball & ~covers].mean() > 0.9
+        assert not np.stack([~f.region for f in out])[covers].any(), "no evidence of a person is released"
+    elif objects == "held":
         assert shown[ball].mean() > 0.9
         assert not np.stack([f.region for f in out])[ball & shown].any()
     else:
@@ -191,7 +195,7 @@ def test_nothing_is_put_back_where_the_plate_was_in_doubt():
         ys, xs = np.nonzero((image == (20, 220, 240)).all(-1))
         return np.array([[xs.min(), ys.min(), xs.max() + 1, ys.max() + 1, 0.9]]) if len(ys) else np.zeros((0, 5))
 
-    made = chain(painter=TruePainter(bare), region=RegionParams(), faces=blue_face, face_covered=0.0)
+    made = chain(painter=TruePainter(bare), region=RegionParams(objects="held"), faces=blue_face, face_covered=0.0)
     out, tally = run(made, frames)
     assert any(k.startswith("plate/") for k in tally.doubts)
     shown = np.stack([(f.image == s).all(-1) for f, s in zip(out, frames, strict=True)])

@@ -13,6 +13,7 @@ from m2m.augment.inpaint.morphology import disc, spread, widen
 from m2m.augment.inpaint.motion import is_still
 
 OUTLINES = ("hull", "dilate")
+OBJECTS = ("beside", "held", "none")
 SPECK = 0.03
 """Side of an unknown part, as a share of the frame's width, too small to show a pose."""
 
@@ -28,7 +29,8 @@ class RegionParams:
         frames: Frames before and after over which hulls are united if the camera is still.
         frames_moving: The same if the camera moves.
         max_share: Share of the frame above which a hull is given up for a tighter one.
-        objects: What people hold, kick or throw is put back on the plate.
+        objects: What people hold, kick or throw is put back on the plate where no evidence of a person lies (`beside`),
+            even where weak evidence does, if it looks like no person (`held`), or not at all (`none`).
     """
 
     outline: str = "hull"
@@ -37,11 +39,13 @@ class RegionParams:
     frames: int = 20
     frames_moving: int = 2
     max_share: float = 0.6
-    objects: bool = True
+    objects: str = "beside"
 
     def __post_init__(self) -> None:
         if self.outline not in OUTLINES:
             raise ValueError(f"outline is one of {', '.join(OUTLINES)}, not {self.outline!r}")
+        if self.objects not in OBJECTS:
+            raise ValueError(f"objects is one of {', '.join(OBJECTS)}, not {self.objects!r}")
         if min(self.margin, self.near, self.frames, self.frames_moving) < 0 or not 0 <= self.max_share <= 1:
             raise ValueError("lengths are at least 0 and max_share is between 0 and 1")
 
