@@ -22,7 +22,7 @@ class WindowParams:
 
     core: int = 250
     context: int = 20
-    pixels: int = 250 * 432 * 240
+    pixels: int = 100 * 1280 * 720
 
     def __post_init__(self) -> None:
         if self.context < 1 or self.core < 2 * self.context:
