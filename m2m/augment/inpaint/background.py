@@ -1,6 +1,7 @@
 """The background of a still camera: what each pixel shows in the frames in which nobody is near it."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -105,31 +106,37 @@ def fill_still(
     length = len(frames)
     spans = max(1, round((length - 1) / params.keyframes))
     centres = [int(c) for c in np.linspace(0, length - 1, spans + 1).round()]
+    ends = [*centres[1:-1], length]
+    used = [k for k in range(spans) if region[centres[k] : ends[k]].any()]
     out = frames.copy()
     known = np.zeros_like(region)
-    models: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-    for k in range(spans):
-        stop = length if k == spans - 1 else centres[k + 1]
-        for t in range(centres[k], stop):
+
+    def model(j: int) -> tuple[np.ndarray, np.ndarray]:
+        begin, end = centres[max(0, j - 1)], centres[min(spans, j + 1)] + 1
+        guesses = {s: region[s] for s in np.linspace(begin, end - 1, GUESSES).round().astype(int)}
+        return _model(frames, np.logical_or.reduce(region[begin:end]), guesses, untrusted, centres[j], params)
+
+    def fill(k: int) -> None:
+        (a, found_a), (b, found_b) = models[k], models[k + 1]
+        for t in range(centres[k], ends[k]):
             if not region[t].any():
                 continue
-            for j in (k, k + 1):
-                if j not in models:
-                    begin, end = centres[max(0, j - 1)], centres[min(spans, j + 1)] + 1
-                    guesses = {s: region[s] for s in np.linspace(begin, end - 1, GUESSES).round().astype(int)}
-                    hidden = np.logical_or.reduce(region[begin:end])
-                    models[j] = _model(frames, hidden, guesses, untrusted, centres[j], params)
-            (a, found_a), (b, found_b) = models[k], models[k + 1]
             share = (t - centres[k]) / max(1, centres[k + 1] - centres[k])
             near = bounds(region[t], 16)
             hole = region[t][near]
-            model = cv2.addWeighted(a[near], 1 - share, b[near], share, 0)
+            between = cv2.addWeighted(a[near], 1 - share, b[near], share, 0)
             calm = _calm(frames, region, t, near, params.tolerance)
-            model = _expose(model, calm, ~hole, params.tolerance)
-            model = match_border(model, calm, hole, ~hole, FADE, params.tolerance)
-            out[t][near][hole] = model[hole]
+            between = _expose(between, calm, ~hole, params.tolerance)
+            between = match_border(between, calm, hole, ~hole, FADE, params.tolerance)
+            out[t][near][hole] = between[hole]
             known[t] = found_a & found_b & region[t]
-        models.pop(k, None)
+
+    # Every model and every span is a task of its own: the bytes do not depend on the threads.
+    with ThreadPoolExecutor(params.threads) as pool:
+        needed = sorted({j for k in used for j in (k, k + 1)})
+        models = dict(zip(needed, pool.map(model, needed), strict=True))
+        for _ in pool.map(fill, used):
+            pass
     return out, known
 
 

@@ -18,6 +18,7 @@ class InpaintParams:
         samples: Samples a pixel takes the median of.
         keyframes: Frames between two background models of a still camera; between them the fill fades.
         reach: Farthest frame that a moving camera borrows from.
+        threads: Threads that make background models and fill frames; the bytes do not depend on them.
     """
 
     backend: str = "temporal"
@@ -28,11 +29,14 @@ class InpaintParams:
     samples: int = 9
     keyframes: int = 12
     reach: int = 55
+    threads: int = 2
 
     def __post_init__(self) -> None:
         if self.backend not in BACKENDS:
             raise ValueError(f"backend is one of {', '.join(BACKENDS)}, not {self.backend!r}")
         if not 1 <= self.agree <= self.samples:
             raise ValueError(f"1 <= agree <= samples must hold, not {self.agree} and {self.samples}")
-        if min(self.guard, self.guard_frames, self.tolerance) < 0 or min(self.keyframes, self.reach) < 1:
-            raise ValueError("guard, guard_frames and tolerance are at least 0, keyframes and reach at least 1")
+        if min(self.guard, self.guard_frames, self.tolerance) < 0:
+            raise ValueError("guard, guard_frames and tolerance must be at least 0")
+        if min(self.keyframes, self.reach, self.threads) < 1:
+            raise ValueError("keyframes, reach and threads must be at least 1")

@@ -46,6 +46,16 @@ def test_only_the_region_changes_and_runs_agree(backend, scene):
     assert not magenta(plates[0].frames).any()
 
 
+@pytest.mark.parametrize("length", [1, 2, 13, 30, LENGTH])
+def test_threads_do_not_change_the_bytes(length):
+    blob = walk(LENGTH, HEIGHT, WIDTH)[:length]
+    blob[length // 3 : 2 * length // 3] = False  # nobody for a while: some models are never asked for
+    frames = dressed(still(noise=4)[:length], blob)
+    region = paint_region(frames, blob, RegionParams(frames=2))
+    one, many = (make_inpainter(InpaintParams(threads=n)).fill(frames, region, blob) for n in (1, 5))
+    assert np.array_equal(one.frames, many.frames) and np.array_equal(one.borrowed, many.borrowed)
+
+
 def test_a_still_camera_gets_its_background_back():
     blob = walk(LENGTH, HEIGHT, WIDTH)
     truth = still(noise=2)
@@ -220,7 +230,9 @@ def test_one_frame_alone():
     assert not magenta(plate.frames).any() and plate.borrowed.max() == 0
 
 
-@pytest.mark.parametrize("wrong", [{"backend": "e2fgvi"}, {"agree": 0}, {"samples": 1}, {"guard": -1}, {"reach": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"backend": "e2fgvi"}, {"agree": 0}, {"samples": 1}, {"guard": -1}, {"reach": 0}, {"threads": 0}]
+)
 def test_wrong_parameters_are_refused(wrong):
     with pytest.raises(ValueError):
         InpaintParams(**wrong)
