@@ -63,7 +63,8 @@ def test_a_window_sees_context_on_both_sides_inside_a_shot():
 def test_larger_frames_make_shorter_windows():
     params = WindowParams()
     assert params.core_for(240, 432) == params.core
-    assert params.core_for(1080, 1920) == 2 * params.context
+    assert params.core_for(720, 1280) == 100
+    assert params.core_for(2160, 3840) == 2 * params.context
 
 
 def test_ten_seconds_are_one_window():
