@@ -66,8 +66,9 @@ def find_objects(plate: Plate, frames: np.ndarray, people: list[FramePeople], fo
     """
     moving = np.zeros_like(plate.region)
     for t, (frame, under) in enumerate(zip(frames, plate.frames, strict=True)):
-        different = largest(cv2.absdiff(frame, under)) > DIFFERENT
-        moving[t] = different & plate.region[t] & plate.known[t] & ~forbidden[t] & ~_shaded(frame, under)
+        where = (largest(cv2.absdiff(frame, under)) > DIFFERENT) & plate.region[t] & plate.known[t] & ~forbidden[t]
+        where[where] = ~_shaded(frame[where], under[where])
+        moving[t] = where
     things = _colours_of_things(frames, moving, people)
     out, wait = np.zeros_like(moving), np.zeros_like(moving)
     if things is None:
@@ -78,9 +79,11 @@ def find_objects(plate: Plate, frames: np.ndarray, people: list[FramePeople], fo
     known, unknown = alike & (things > RARE_SCENE * scene), alike & (things > RARE_UNKNOWN * scene)
     size = frames.shape[1] * frames.shape[2]
     for t, frame in enumerate(frames):
-        colours, hidden = _bins(frame), plate.region[t] & ~plate.known[t] & ~forbidden[t]
-        sure = moving[t] & known[colours]
-        patch = sure | (hidden & unknown[colours])
+        hidden = plate.region[t] & ~plate.known[t] & ~forbidden[t]
+        sure, patch = moving[t].copy(), hidden.copy()
+        sure[sure] = known[_bins(frame[sure])]
+        patch[patch] = unknown[_bins(frame[patch])]
+        patch |= sure
         if not patch.any():
             continue
         off = ~widen(_mask(people[t]), max(RIM, round(RIM * frames.shape[2] / 432)))
@@ -119,9 +122,9 @@ def _mask(people: FramePeople) -> np.ndarray:
     return np.any([p.mask for p in people.persons] or [np.zeros(people.cover.shape, bool)], axis=0)
 
 
-def _shaded(frame: np.ndarray, under: np.ndarray) -> np.ndarray:
-    """(H, W) bool, where a frame is its background in a shadow: a shadow under the feet tells of them."""
-    lit, bare = frame.astype(np.float32), under.astype(np.float32)
+def _shaded(pixels: np.ndarray, under: np.ndarray) -> np.ndarray:
+    """(N,) bool, whether pixels (N, 3) are their background in a shadow: a shadow under the feet tells of them."""
+    lit, bare = pixels.astype(np.float32), under.astype(np.float32)
     ratio = lit.sum(-1) / np.maximum(bare.sum(-1), 1)
     off = largest(np.abs(lit - ratio[..., None] * bare))
     return (ratio > 0.35) & (ratio < 1.02) & (off <= 10 + 0.06 * largest(bare))
