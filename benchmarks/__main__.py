@@ -4,7 +4,10 @@ import runpy
 import sys
 
 BY_NAME = ("ingest", "kill", "memory")
-ALL = ("speed", "render", "studio", "masks", "coverage", "plates", "bodies", "curate", "scene_bias", "train")
+ALL = (
+    *("speed", "render", "studio", "masks", "coverage", "plates", "bodies", "stillness"),
+    *("curate", "scene_bias", "train"),
+)
 """In order of time; `ingest`, `kill` and `memory` take longer and are run by name."""
 
 

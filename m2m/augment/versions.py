@@ -8,6 +8,6 @@ from m2m import __version__
 
 DETECT = f"{__version__}+detect.5"
 INPAINT = f"{__version__}+inpaint.5"
-RECOVER = f"{__version__}+recover.5"
+RECOVER = f"{__version__}+recover.6"
 COMPOSE = f"{__version__}+compose.3"
 AUGMENT = "+".join([__version__, *(stage.split("+")[1] for stage in (DETECT, INPAINT, RECOVER, COMPOSE))])

@@ -23,6 +23,8 @@ BLOCKS: tuple[tuple[tuple[int, ...], float], ...] = (
     *(((j,), 0.5) for j in (*sk.HIPS, *sk.KNEES)),
 )
 """Joints that turn together, and the standard deviation of their turn away from the closed form, radians."""
+TORSO = 2
+"""Blocks that are the torso: the first ones."""
 
 PIXEL = 0.005
 """Standard deviation of a landmark, as a share of the person's extent."""
@@ -41,6 +43,7 @@ class Target:
         extent: (T,) pixels, size of the person.
         depth: (T,) metres, expected depth of the root joint.
         depth_sigma: Its standard deviation, as a share of it.
+        heading: Turns of the torso about the vertical are this much smaller than turns within the picture.
     """
 
     marks: np.ndarray
@@ -48,6 +51,7 @@ class Target:
     extent: np.ndarray
     depth: np.ndarray
     depth_sigma: float
+    heading: float = TILT
 
 
 def _below(parents: np.ndarray) -> np.ndarray:
@@ -78,7 +82,9 @@ def refine(
     below = _below(skeleton.parents)
     owner = np.array([j for j, _, _, _ in skeleton.points])
     angles = 3 * len(BLOCKS)
-    prior = (1 / (np.array([sigma for _, sigma in BLOCKS])[:, None] * [TILT, TILT, 1.0]) ** 2).ravel()
+    sigmas = np.array([sigma for _, sigma in BLOCKS])[:, None] * [TILT, TILT, 1.0]
+    sigmas[:TORSO, 1] *= target.heading / TILT
+    prior = (1 / sigmas**2).ravel()
     precision = np.zeros((frames, angles + 3))
     precision[:, :angles] = prior
     precision[:, angles + 2] = 1 / (target.depth * target.depth_sigma) ** 2

@@ -58,13 +58,13 @@ def log(r: np.ndarray) -> np.ndarray:
 def swing(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """The smallest rotations that take direction a to direction b."""
     a, b = np.broadcast_arrays(unit(a), unit(b))
-    c = (a * b).sum(-1)[..., None, None]
+    near = (((a + b) ** 2).sum(-1) / 2)[..., None, None]  # 1 + cosine, also where that is next to nothing
     k = hat(np.cross(a, b))
-    out = np.eye(3) + k + k @ k / np.maximum(1 + c, TINY)
+    out = np.eye(3) + k + k @ k / np.maximum(near, TINY**2)
     side = np.where(np.abs(a[..., :1]) < 0.9, np.array([1.0, 0, 0]), np.array([0, 1.0, 0]))
     p = unit(np.cross(a, side))
     half_turn = 2 * p[..., :, None] * p[..., None, :] - np.eye(3)
-    return np.where(c < -1 + 1e-7, half_turn, out)
+    return np.where(near < 1e-14, half_turn, out)
 
 
 def frame(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """One person along a track: from landmarks and boxes to a smooth body."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -8,6 +8,7 @@ from scipy.ndimage import median_filter
 
 from m2m.augment.bodies import Camera
 from m2m.augment.people import Person
+from m2m.augment.recover import skeleton as sk
 from m2m.augment.recover.belief import believed
 from m2m.augment.recover.fit import Target, refine
 from m2m.augment.recover.kinematics import FACING, UP, limits, neutral, smoothstep, solve
@@ -17,6 +18,7 @@ from m2m.augment.recover.readings import choose, doubt
 from m2m.augment.recover.rotations import frame
 from m2m.augment.recover.skeleton import MIRROR, Skeleton
 from m2m.augment.recover.smoothing import despike, smooth, smooth_rotations
+from m2m.augment.recover.stillness import held, stands, turn_slower
 from m2m.augment.recover.translation import NEAREST, translation
 
 HIDDEN = 0.15
@@ -27,6 +29,10 @@ FILL = 8.0
 """Standard deviation of the Gaussian that bridges gaps, frames."""
 FORGET = 0.03
 """Weight of the box against landmarks `FILL` frames away: after about 20 frames the body is where the box says."""
+STEADY_DEPTH = 1e-4
+"""Share by which the fit may move a body nearer or away after its distance was smoothed."""
+SETTLING, HEADING, HOLD = 3, 0.02, 30.0
+"""Rounds after the fit in which feet are held, what the torso turns in them, and the weight of a foot."""
 SMOOTH_BOX, STEADY_SIZE = 6.0, 15
 """Standard deviation of the smoothing of where a box is, and frames of the median of its size."""
 
@@ -249,7 +255,7 @@ def _pose(
     transl = standing.copy()
     transl[at] = translation(points[at], marks[at], weight[at], camera)
     transl = place(transl)
-    for sigma in (0.12, 0.002):
+    for sigma in (0.12, STEADY_DEPTH):
         if params.fit_rounds:
             target = Target(marks, weight, extent, transl[:, 2], sigma)
             local, transl = refine(skeleton, local, transl, target, camera, params.fit_rounds)
@@ -257,4 +263,47 @@ def _pose(
         if sigma > 0.1:
             local = smooth_rotations(local, np.maximum(share, 1e-2), rest, params.smooth_pose / 2, FILL)
             transl = place(transl)
+    if params.fit_rounds:
+        ankles = _between(frames, at, seen.image[:, sk.ANKLE_MARKS].reshape(-1, 4)).reshape(-1, 2, 2)
+        seen_there = trust[:, sk.ANKLE_MARKS] >= HIDDEN
+        target = Target(marks, weight, extent, transl[:, 2], STEADY_DEPTH, HEADING)
+        local, transl = _settled(skeleton, local, transl, target, ankles, seen_there, camera, params)
+    return local, transl
+
+
+def _settled(
+    skeleton: Skeleton,
+    local: np.ndarray,
+    transl: np.ndarray,
+    target: Target,
+    ankles: np.ndarray,
+    seen: np.ndarray,
+    camera: Camera,
+    params: RecoverParams,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Slows turns and holds feet, and fits once more; limits move feet, so they alternate with steps of the fit.
+
+    Args:
+        skeleton: Whose.
+        local: (T, 55, 3, 3) local rotations.
+        transl: (T, 3) metres.
+        target: What the fit aimed at.
+        ankles: (T, 2, 2) landmarks of left and right ankle, pixels.
+        seen: (T, 2) bool, in which frames they were seen.
+        camera: The camera.
+        params: How still.
+    """
+    if params.hold_feet:
+        marks, weight = target.marks.copy(), target.weight.copy()
+        drawn = camera.project(skeleton.posed(*skeleton.forward(local)) + transl[:, None])
+        for side, joint in enumerate(sk.ANKLES):
+            k = [j for j, _, _, _ in skeleton.points].index(joint)
+            marks[:, k] = held(drawn[:, k], stands(ankles[:, side], seen[:, side]))
+            weight[:, k] = HOLD
+        target = replace(target, marks=marks, weight=weight)
+    if params.most_turn < 180:
+        local = turn_slower(skeleton, local, np.radians(params.most_turn))
+    for _ in range(SETTLING):
+        local, transl = refine(skeleton, local, transl, target, camera, 1)
+        local = limits(skeleton, local)
     return local, transl

@@ -36,6 +36,14 @@ def test_swing_between_opposite_directions():
     assert np.allclose(swing(np.array([0, 1.0, 0]), np.array([0, -1.0, 0])) @ [0, 1, 0], [0, -1, 0])
 
 
+@given(st.floats(-7, 0))
+def test_swing_between_nearly_opposite_directions(exponent):
+    b = np.array([0, np.sin(10**exponent), -np.cos(10**exponent)])
+    r = swing(np.array([0, 0, 1.0]), b)
+    assert np.allclose(r @ [0, 0, 1], b, atol=1e-6)
+    assert np.allclose(r @ r.T, np.eye(3), atol=1e-6)
+
+
 def test_frame_is_a_rotation_with_x_along_the_first_vector():
     r = frame(np.array([0, 0, 2.0]), np.array([0.3, 1.0, 5.0]))
     assert np.isclose(np.linalg.det(r), 1)
