@@ -57,7 +57,7 @@ def mask_of(encoded: dict[str, Any]) -> np.ndarray:
 
 
 def people_line(frame: int, people: FramePeople) -> dict[str, Any]:
-    """One frame's people as a JSON value; `landmarks` are x, y, visibility."""
+    """One frame's people as a JSON value; `landmarks` are x, y, visibility; `hands` are left and right, or null."""
     persons = []
     for p in people.persons:
         x0, y0, x1, y1 = (float(v) for v in p.box)
@@ -73,6 +73,8 @@ def people_line(frame: int, people: FramePeople) -> dict[str, Any]:
             person["landmarks"] = _decimals(np.column_stack([marks.image, marks.visibility]))
             person["landmarks_3d"] = _decimals(np.column_stack([marks.world, marks.depth, marks.presence]))
             person["landmarks_score"] = float(marks.score)
+            if marks.hands is not None:
+                person["hands"] = [_decimals(hand) if np.isfinite(hand).all() else None for hand in marks.hands]
         persons.append(person)
     return {"frame": frame, "persons": persons, "cover": run_lengths(people.cover)}
 
@@ -87,7 +89,7 @@ def _person(values: dict[str, Any]) -> Person:
     marks = None
     if "landmarks" in values:
         flat, deep = (np.array(values[k], np.float32) for k in ("landmarks", "landmarks_3d"))
-        score = values["landmarks_score"]
+        score, hands = values["landmarks_score"], values.get("hands")
         marks = Landmarks(
             image=np.ascontiguousarray(flat[:, :2]),
             depth=np.ascontiguousarray(deep[:, 3]),
@@ -95,11 +97,18 @@ def _person(values: dict[str, Any]) -> Person:
             presence=np.ascontiguousarray(deep[:, 4]),
             world=np.ascontiguousarray(deep[:, :3]),
             score=score,
+            hands=None if hands is None else _hands(hands),
         )
     box = np.array([x, y, x + width, y + height], np.float32)
     return Person(
         values["track"], box, values["score"], mask_of(values["segmentation"]), frozenset(values["families"]), marks
     )
+
+
+def _hands(values: list[Any]) -> np.ndarray:
+    """(2, 21, 3) float32, NaN for a hand that was not seen."""
+    nothing = np.full((21, 3), np.nan)
+    return np.array([nothing if hand is None else hand for hand in values], np.float32)
 
 
 def _decimals(values: np.ndarray) -> list[Any]:

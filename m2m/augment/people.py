@@ -48,6 +48,8 @@ class Landmarks:
         presence: (33,) float32 in [0, 1], the landmark is in the picture.
         world: (33, 3) float32, metres, origin between the hips, x right, y down, z away from the camera.
         score: Confidence in [0, 1] that the crop holds a person.
+        hands: (2, 21, 3) float32, metres, the landmarks of the left and the right hand in axes of their own, all NaN
+            for a hand that was not seen; None where neither was looked for or seen.
     """
 
     image: np.ndarray
@@ -56,6 +58,7 @@ class Landmarks:
     presence: np.ndarray
     world: np.ndarray
     score: float
+    hands: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

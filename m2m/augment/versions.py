@@ -6,7 +6,7 @@ for new ones. The chain in memory is all of them.
 
 from m2m import __version__
 
-DETECT = f"{__version__}+detect.5"
+DETECT = f"{__version__}+detect.6"
 INPAINT = f"{__version__}+inpaint.5"
 RECOVER = f"{__version__}+recover.6"
 COMPOSE = f"{__version__}+compose.3"

@@ -6,6 +6,7 @@ import numpy as np
 from m2m.augment.detect.boxes import box_of, fill_box
 from m2m.augment.detect.cover import cover
 from m2m.augment.detect.faces import bust_box
+from m2m.augment.detect.hands import HandLandmarker
 from m2m.augment.detect.looks import Looks, Observer
 from m2m.augment.detect.params import DetectParams
 from m2m.augment.detect.track import Track
@@ -31,10 +32,14 @@ class EmbeddedDetector:
     def __init__(self, params: DetectParams) -> None:
         self._params = params
         self._observer = Observer(params)
+        self._hands = HandLandmarker(params.threads) if params.hand_stride else None
 
     def detect(self, frames: np.ndarray, stretch: float = 1.0) -> list[FramePeople]:
         """Detects people in a window, see `Detector.detect`."""
-        return assemble(self._observer.observe(frames, stretch), self._params)
+        people = assemble(self._observer.observe(frames, stretch), self._params)
+        if self._hands is not None:
+            people = self._hands.add(frames, people, stretch, self._params.hand_stride)
+        return people
 
 
 def assemble(looks: Looks, params: DetectParams) -> list[FramePeople]:

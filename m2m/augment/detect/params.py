@@ -13,6 +13,8 @@ class DetectParams:
         search_stride: Every how many frames the pose detector searches the whole frame and big tiles.
         tile_stride: Every how many frames it searches small tiles as well.
         box_stride: Every how many frames SSDLite and the face detector look.
+        hand_stride: Every how many frames of a window the fingers of people are looked at; 0 for never: they are drawn
+            relaxed.
         pose_birth: Landmark score that starts a pose track.
         pose_keep: Landmark score that keeps one.
         box_score: Lowest SSDLite score that is evidence.
@@ -32,6 +34,7 @@ class DetectParams:
     search_stride: int = 3
     tile_stride: int = 9
     box_stride: int = 3
+    hand_stride: int = 4
     pose_birth: float = 0.9
     pose_keep: float = 0.5
     box_score: float = 0.3
@@ -51,8 +54,8 @@ class DetectParams:
         for name in ("threads", "search_stride", "tile_stride", "box_stride", "dilate", "gap", "nearby"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-        if self.hold < 0:
-            raise ValueError(f"hold must be at least 0, not {self.hold}")
+        if min(self.hold, self.hand_stride) < 0:
+            raise ValueError(f"hold and hand_stride must be at least 0, not {self.hold} and {self.hand_stride}")
         for name in (
             "pose_birth",
             "pose_keep",

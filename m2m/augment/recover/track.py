@@ -10,6 +10,7 @@ from m2m.augment.bodies import Camera
 from m2m.augment.people import Person
 from m2m.augment.recover import skeleton as sk
 from m2m.augment.recover.belief import believed
+from m2m.augment.recover.fingers import curled
 from m2m.augment.recover.fit import Target, refine
 from m2m.augment.recover.kinematics import FACING, UP, limits, neutral, smoothstep, solve
 from m2m.augment.recover.params import RecoverParams
@@ -71,6 +72,7 @@ class Seen:
     world: np.ndarray  # (n, 33, 3)
     trust: np.ndarray  # (n, 33)
     extent: np.ndarray  # (n,)
+    hands: np.ndarray  # (n, 2, 21, 3), NaN where not seen
 
 
 def trusted(image: np.ndarray, visibility: np.ndarray, presence: np.ndarray, camera: Camera) -> np.ndarray:
@@ -96,24 +98,26 @@ def gather(frames: np.ndarray, people: list[Person], camera: Camera) -> Seen | N
     image = np.array([m.image for m in marks], np.float64)
     world = np.array([m.world for m in marks], np.float64)
     trust = trusted(image, np.array([m.visibility for m in marks]), np.array([m.presence for m in marks]), camera)
+    hands = np.array([np.full((2, 21, 3), np.nan) if m.hands is None else m.hands for m in marks], np.float64)
     masks = (p.mask for p in people if p.landmarks is not None)  # one at a time: they are large
     kept = believed(image, world, trust, extents(image, trust), at, masks, len(people))
-    at, image, world, trust = (v[kept] for v in (at, image, world, trust))
+    at, image, world, trust, hands = (v[kept] for v in (at, image, world, trust, hands))
     if not kept.any():
         return None
     reading = choose(world, trust, at, doubt(image, world, trust))
     kept = reading >= 0
     if not kept.any():
         return None
-    at, image, world, trust, reading = (v[kept] for v in (at, image, world, trust, reading))
+    at, image, world, trust, hands, reading = (v[kept] for v in (at, image, world, trust, hands, reading))
     other = reading > 0
     image[other], world[other], trust[other] = image[other][:, MIRROR], world[other][:, MIRROR], trust[other][:, MIRROR]
     world[reading == 2, :, 2] *= -1
+    hands[other] = hands[other][:, ::-1]
     extent = extents(image, trust)
     image, out = despike(image, SPIKE_2D * extent[:, None])
     trust = np.where(out, np.minimum(trust, HIDDEN), trust)
     world, _ = despike(world, SPIKE_3D)
-    return Seen(at, image, world, trust, extent)
+    return Seen(at, image, world, trust, extent, hands)
 
 
 def _spread(values: np.ndarray, at: np.ndarray, length: int) -> np.ndarray:
@@ -268,7 +272,7 @@ def _pose(
         seen_there = trust[:, sk.ANKLE_MARKS] >= HIDDEN
         target = Target(marks, weight, extent, transl[:, 2], STEADY_DEPTH, HEADING)
         local, transl = _settled(skeleton, local, transl, target, ankles, seen_there, camera, params)
-    return local, transl
+    return curled(local, seen.hands, at), transl
 
 
 def _settled(
