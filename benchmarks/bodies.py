@@ -1,6 +1,6 @@
 """How well bodies follow people: real clips against the detector's own landmarks, and known poses against themselves.
 
-    python -m benchmarks.bodies [CLIP ...]
+    python -m benchmarks.bodies [CLIP ... | fingers]
 
 Distances are between the drawn body's shoulders, elbows, wrists, hips, knees and ankles and the visible landmarks
 (visibility > 0.5), as a share of the person's extent (the longer side of the box of the visible landmarks). `all`
@@ -14,7 +14,7 @@ Jitter is the mean second difference of the distance from the camera, shake that
 import argparse
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -34,6 +34,7 @@ from m2m.augment.recover.skeleton import MAJOR, Skeleton
 from m2m.augment.recover.smoothing import jitter
 from m2m.augment.recover.track import gather
 from m2m.augment.window import WindowParams, windows
+from m2m.studio import ACTIONS, ClipSpec, draw_clip
 
 JOINTS, MARKS = list(MAJOR), list(MAJOR.values())
 VISIBLE = 0.5
@@ -220,12 +221,48 @@ def known_poses(body: BodyModel) -> None:
     print(f"; reprojection {np.mean(errors):.2%}")
 
 
+def fingers(body: BodyModel, detector: Detector) -> None:
+    """Prints how far finger joints are from the studio's true ones, as they are seen and as they are at rest."""
+    print("\nfingers of the studio (degrees): relaxed / as they are seen")
+    joints = [*sk.FINGERS[0], *sk.FINGERS[1]]
+    halves: list[list[list[float]]] = [[], []]
+    for number, label in enumerate(ACTIONS):
+        clip = draw_clip(ClipSpec(label, seed=11, seconds=2.0, persons=1))
+        assert isinstance(clip.camera, Camera)
+        seen = detector.detect(np.asarray(clip.frames))
+        row = []
+        for people in ([without_hands(there) for there in seen], seen):
+            off = [
+                np.linalg.norm(drawn.bodies[0].pose[joints] - true.bodies[0].pose[joints], axis=1).mean()
+                for drawn, true in zip(IKRecoverer(body).recover(people, clip.camera), clip.bodies, strict=True)
+                if drawn.bodies and true.bodies
+            ]
+            row.append(float(np.degrees(np.mean(off))))
+        halves[number % 2].append(row)
+        print(f"  {label:14} {row[0]:5.1f} / {row[1]:5.1f}", flush=True)
+    for name, rows in zip(("clips 1, 3, ...", "clips 2, 4, ..."), halves, strict=True):
+        print("  mean of {}: {:.1f} / {:.1f}".format(name, *np.mean(rows, axis=0)))
+
+
+def without_hands(people: FramePeople) -> FramePeople:
+    """The same people, whose hands nobody has looked at."""
+    return FramePeople(
+        tuple(
+            replace(p, landmarks=None if p.landmarks is None else replace(p.landmarks, hands=None))
+            for p in people.persons
+        ),
+        people.cover,
+    )
+
+
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("clips", nargs="*", metavar="CLIP", help="only clips whose name holds one of these")
+    parser.add_argument("clips", nargs="*", metavar="CLIP", help="only clips whose name holds one of these; `fingers`")
     args = parser.parse_args()
     body, detector = make_body(BodyParams()), make_detector(DetectParams())
+    if not args.clips or "fingers" in args.clips:
+        fingers(body, detector)
     known_poses(body)
     head = f"{'clip':26} {'bodies':>6} {'none':>5} {'n':>5} {'mean %':>7} {'p95 %':>6}"
     print(f"\n{head} {'left out':>8} {'believed %':>10} {'p95 %':>6} {'jitter raw':>10} {'mm':>5}", end=" ")
