@@ -12,8 +12,8 @@ UPRIGHT = (0.3, 0.7)
 """Height of a torso's axis, as a share of its length, between which a body begins to have a heading."""
 ROUNDS = 200
 """Most sweeps in which headings that differ too much are brought together."""
-STILL = 0.5
-"""A landmark that moves less than this between two frames stands, pixels."""
+STILL = 0.5 / 240
+"""A landmark that moves less than this between two frames stands, share of the picture's height: .5 px of 240."""
 SLOW = 1.5
 """Standard deviation of the smoothing of a landmark before its speed is looked at as well, frames."""
 DRIFT = 6.0
@@ -65,15 +65,16 @@ def turn_slower(skeleton: Skeleton, local: np.ndarray, most: float) -> np.ndarra
     return skeleton.local(turned)
 
 
-def stands(image: np.ndarray, seen: np.ndarray) -> np.ndarray:
+def stands(image: np.ndarray, seen: np.ndarray, height: int) -> np.ndarray:
     """(T - 1,) bool, whether a landmark stands between two frames: as it is, or smoothed.
 
     Args:
         image: (T, 2) pixels.
         seen: (T,) bool.
+        height: Of the picture, pixels.
     """
     speeds = [np.linalg.norm(np.diff(v, axis=0), axis=1) for v in (image, gaussian_filter1d(image, SLOW, axis=0))]
-    return (np.minimum(*speeds) < STILL) & seen[1:] & seen[:-1]
+    return (np.minimum(*speeds) < STILL * height) & seen[1:] & seen[:-1]
 
 
 def held(path: np.ndarray, still: np.ndarray) -> np.ndarray:

@@ -302,7 +302,7 @@ def _settled(
         drawn = camera.project(skeleton.posed(*skeleton.forward(local)) + transl[:, None])
         for side, joint in enumerate(sk.ANKLES):
             k = [j for j, _, _, _ in skeleton.points].index(joint)
-            marks[:, k] = held(drawn[:, k], stands(ankles[:, side], seen[:, side]))
+            marks[:, k] = held(drawn[:, k], stands(ankles[:, side], seen[:, side], camera.height))
             weight[:, k] = HOLD
         target = replace(target, marks=marks, weight=weight)
     if params.most_turn < 180:

@@ -92,14 +92,15 @@ def test_a_path_is_held_where_it_stands_and_left_elsewhere():
     rng = np.random.default_rng(0)
     path = np.concatenate([np.full((20, 2), 50.0), 50 + 4 * np.arange(1, 21)[:, None] * [1, 0]])
     seen = path + rng.normal(0, 0.15, path.shape)
-    still = stands(seen, np.ones(40, bool))
+    still = stands(seen, np.ones(40, bool), 240)
+    assert np.array_equal(still, stands(4 * seen, np.ones(40, bool), 960))
     assert still[:18].all() and not still[22:].any()
     drawn = path + rng.normal(0, 1, path.shape)  # a fit that trembles
     out = held(drawn, still)
     assert np.linalg.norm(np.diff(out[:18], axis=0), axis=1).max() < 0.3
     assert np.abs(out[30:] - drawn[30:]).max() < 0.1
     assert np.array_equal(held(drawn, np.zeros(39, bool)), drawn)
-    assert not stands(seen, np.zeros(40, bool)).any()
+    assert not stands(seen, np.zeros(40, bool), 240).any()
 
 
 @pytest.mark.parametrize("seed", [0, 1])
