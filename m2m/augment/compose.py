@@ -15,6 +15,8 @@ NOT_PRIVATE = frozenset({"mesh_on_real"})
 
 SPECK = 30 / (432 * 240)
 """Share of the frame below which a part of a body that something hides is drawn nevertheless."""
+SCRAP = 0.05
+"""Share of everything drawn below which what is left beside a hidden part goes as well."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ def behind(rgba: np.ndarray, front: np.ndarray) -> np.ndarray:
 
     Args:
         rgba: (H, W, 4) uint8.
-        front: (H, W) bool, what stands in front; slivers and specks of it are the body's own rim and hide nothing.
+        front: (H, W) bool, what stands in front; slivers and specks of it are the body's own rim and hide nothing. What
+            it leaves of a body in scraps is not drawn either.
 
     Returns:
         (H, W, 4) uint8.
@@ -77,8 +80,15 @@ def behind(rgba: np.ndarray, front: np.ndarray) -> np.ndarray:
     _, labels, stats, _ = cv2.connectedComponentsWithStats(solid)
     large = stats[:, cv2.CC_STAT_AREA] >= SPECK * hidden.size
     large[0] = False
+    hides = large[labels]
+    drawn = rgba[..., 3] > 0
+    _, labels, stats, _ = cv2.connectedComponentsWithStats((drawn & ~hides).view(np.uint8))
+    scraps = stats[:, cv2.CC_STAT_AREA] < SCRAP * drawn.sum()
+    scraps[0] = False
+    touched = np.unique(labels[cv2.dilate(hides.view(np.uint8), np.ones((3, 3), np.uint8)).view(bool)])
+    scraps[np.setdiff1d(np.arange(len(scraps)), touched)] = False
     out = rgba.copy()
-    out[..., 3][large[labels]] = 0
+    out[..., 3][hides | scraps[labels]] = 0
     return out
 
 

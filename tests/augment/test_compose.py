@@ -50,3 +50,16 @@ def test_a_body_is_not_drawn_over_what_stands_in_front():
     assert np.array_equal(hidden[..., 3], want)
     assert np.array_equal(hidden[..., :3], rgba[..., :3])
     assert np.array_equal(behind(rgba, front & False), rgba)
+
+
+def test_no_scraps_of_a_body_are_left_beside_what_hides_it():
+    """Legs behind a fence: what shows between the boards goes, as far as it is small; another body stays."""
+    rgba = np.zeros((240, 432, 4), np.uint8)
+    rgba[20:200, 100:140] = 255
+    rgba[20:40, 300:310] = 255
+    front = np.zeros((240, 432), bool)
+    front[110:200, 90:150] = True
+    front[150:160, 110:120] = False
+    hidden = behind(rgba, front)[..., 3] > 0
+    assert hidden[20:110, 100:140].all() and not hidden[110:200].any()
+    assert hidden[20:40, 300:310].all()
