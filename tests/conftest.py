@@ -9,12 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from m2m.video import VideoParams, Writer
 from tests.s3_server import s3, s3_endpoint  # noqa: F401
 
 # A shell that runs the tests in the background makes them deaf to Ctrl-C, and so every program that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# No test asserts how long something takes, and a busy machine is no failure.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
