@@ -1,6 +1,6 @@
 """The README's moving picture: drawn clips beside their plates and M2M's result.
 
-    python scripts/side_by_side.py docs/images/side_by_side.webp
+python scripts/side_by_side.py docs/images/side_by_side.webp
 """
 
 import argparse
