@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from benchmarks.clips import frames_of, names, shared, stretch_of
+from benchmarks.presence import body_box
 from m2m.augment.bodies import Body, BodyModel, Camera, FrameBodies
 from m2m.augment.body import BodyParams, make_body
 from m2m.augment.detect import DetectParams, make_detector
@@ -95,12 +96,10 @@ def shakes(body: BodyModel, bodies: list[FrameBodies], camera: Camera) -> list[f
 
 def check(body: BodyModel, drawn: FrameBodies, labels: list[dict], scale: np.ndarray, camera: Camera) -> list:
     """(overlap, distance of the head or None) of everybody labelled in a frame; `scale` takes labels to the picture."""
-    found = []
-    for b in drawn.bodies:
-        points = camera.project(body.vertices(b.pose, b.transl))
-        low, high = (np.clip(v, 0, [camera.width, camera.height]) for v in (points.min(0), points.max(0)))
-        eyes = camera.project(body.joints(b.pose, b.transl)[list(sk.EYES)].mean(0))
-        found.append((np.concatenate([low, high]), eyes))
+    found = [
+        (body_box(body, b, camera), camera.project(body.joints(b.pose, b.transl)[list(sk.EYES)].mean(0)))
+        for b in drawn.bodies
+    ]
     out = []
     for label in labels:
         box = np.array(label["box"], float) * scale

@@ -59,6 +59,22 @@ class Crop:
         c, s = math.cos(self.angle) * k, math.sin(self.angle) * k
         return np.array([[c, -s, self.x - half * c + half * s], [s, c, self.y - half * s - half * c]])
 
+    def patch(self, frame: np.ndarray, pixels: int, stretch: float) -> tuple[np.ndarray, np.ndarray]:
+        """What a model of square images sees of the crop.
+
+        Args:
+            frame: (H, W, 3) uint8 RGB.
+            pixels: Side of the model's image.
+            stretch: How much wider the frame shows things than they are: a model that knows people as they are loses
+                those drawn wide.
+
+        Returns:
+            (pixels, pixels, 3) float32 in [0, 1], and the (2, 3) float64 affine map from it to the frame.
+        """
+        matrix = self.matrix(pixels) * np.array([[stretch], [1.0]])
+        seen = cv2.warpAffine(frame, matrix, (pixels, pixels), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+        return seen.astype(np.float32) / 255, matrix
+
 
 def unstretched(frame: np.ndarray, stretch: float) -> np.ndarray:
     """A frame (H, W, 3) that shows things `stretch` times as wide as they are, as they are."""
@@ -200,17 +216,15 @@ class PoseLandmarker:
             frame: (H, W, 3) uint8 RGB.
             crop: Where.
             threshold: Score below which there is nobody.
-            stretch: How much wider the frame shows things than they are: a model that knows people as they are loses
-                those drawn wide.
+            stretch: How much wider the frame shows things than they are.
 
         Returns:
             The pose, or None.
         """
         size = self._model.width
+        patch, matrix = crop.patch(frame, size, stretch)
+        outputs = self._model(patch)
         scene = crop.matrix(size)
-        matrix = scene * np.array([[stretch], [1.0]])
-        patch = cv2.warpAffine(frame, matrix, (size, size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-        outputs = self._model(patch.astype(np.float32) / 255)
         score = float(outputs["Identity_1"].ravel()[0])
         if score < threshold:
             return None

@@ -6,7 +6,6 @@ Zhang et al., MediaPipe Hands: On-device Real-time Hand Tracking, 2020. The file
 
 from dataclasses import replace
 
-import cv2
 import numpy as np
 
 from m2m.augment.detect.blazepose import Crop
@@ -103,10 +102,8 @@ class HandLandmarker:
     def _see(self, frame: np.ndarray, crop: Crop, stretch: float) -> tuple[np.ndarray, np.ndarray] | None:
         """Points (21, 2) in the frame before it is stretched and (21, 3) in metres; None where there is no hand."""
         size = self._model.width
-        scene = crop.matrix(size)
-        matrix = scene * np.array([[stretch], [1.0]])
-        patch = cv2.warpAffine(frame, matrix, (size, size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-        outputs = self._model(patch.astype(np.float32) / 255)
+        patch, _ = crop.patch(frame, size, stretch)
+        outputs, scene = self._model(patch), crop.matrix(size)
         if float(outputs["Identity_1"].ravel()[0]) < PRESENT:
             return None
         points = outputs["Identity"].reshape(21, 3)[:, :2].astype(np.float64)
