@@ -3,6 +3,7 @@
 # MLFLOW_TRACKING_URI names another database, PORT another port than 5000.
 set -eu
 root=${1:-demo}
+work=$root/work
 port=${PORT:-5000}
 uri=${MLFLOW_TRACKING_URI:-sqlite:///$(pwd)/$root/mlflow.db}
 if test -z "${MLFLOW_TRACKING_URI:-}" && ! test -f "$root/mlflow.db"; then
@@ -16,7 +17,7 @@ server=$!
 trap 'kill $server 2>/dev/null || true; rm -f "$log"' EXIT
 trap 'exit 130' INT TERM
 echo 'starting MLflow, which takes half a minute ...'
-if ! .venv/bin/python -m m2m.comparison "$uri" "http://127.0.0.1:$port" "$root/work/tracking"; then
+if ! .venv/bin/python -m m2m.comparison "$uri" "http://127.0.0.1:$port" "${work}/tracking"; then
   tail -n 3 "$log" >&2
   exit 1
 fi

@@ -400,7 +400,7 @@ def test_a_folder_of_files_is_no_tracker(tmp_path, text):
 def test_the_tracker_is_the_environments_or_a_database_where_the_work_is(tmp_path, monkeypatch):
     assert tracking_uri(tmp_path / "out" / "tracking") == f"sqlite:///{tmp_path}/out/mlflow.db"
     monkeypatch.setenv("M2M_WORK", str(tmp_path / "work"))
-    assert tracking_uri(tmp_path / "s") == f"sqlite:///{tmp_path}/work/mlflow.db"
+    assert tracking_uri(tmp_path / "s") == f"sqlite:///{tmp_path / 'work' / 'mlflow.db'}"
     assert tracking.spool_folder(tmp_path / "out") == tmp_path / "work" / "tracking"
     monkeypatch.setenv("M2M_WORK", "s3://bucket/work")
     assert tracking_uri(tmp_path / "s") == ""
