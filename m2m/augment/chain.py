@@ -1,7 +1,6 @@
 """The chain of the paper's figure 2 for one clip, in memory, window by window."""
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +12,7 @@ from m2m.augment.people import Detector, FramePeople
 from m2m.augment.plate import Inpainter
 from m2m.augment.steps import ChainParams, Drawer, Finder, Painter, embody
 from m2m.augment.tally import Tally
+from m2m.augment.threads import side_thread
 from m2m.augment.verify import Verifier
 from m2m.augment.window import windows
 
@@ -83,7 +83,7 @@ class Chain:
         camera: Camera | None = None
         finder = Finder(self.models.detector, self.params.window, stretch)
         variant = self.params.compose.variant
-        with ThreadPoolExecutor(1) as beside:
+        with side_thread() as beside:
             for window in windows(frames, ShotDetector(), self.params.window):
                 height, width = window.frames.shape[1:3]
                 camera = camera or Camera.default(width, height, stretch)
@@ -92,11 +92,12 @@ class Chain:
                 people = finder.find(window, tally)
                 with tally.timed("wait"):
                     hits = seen.result()
-                plate, black = self._painter.paint(window, people, hits, tally)
                 core = range(window.start, window.stop)
-                bodies = [FrameBodies(())] * len(people)
+                moving = None
                 if variant in MESHED:
-                    bodies = embody(people, core, camera, self.models.recoverer, tally)
+                    moving = beside.submit(embody, people, core, camera, self.models.recoverer, tally)
+                plate, black = self._painter.paint(window, people, hits, tally)
+                bodies = moving.result() if moving else [FrameBodies(())] * len(people)
                 for t in core:
                     # Copies, or whoever holds the last frame would hold the whole window while the next one is made.
                     source, base, region = (a[t].copy() for a in (window.frames, plate.frames, plate.region))
@@ -106,5 +107,5 @@ class Chain:
                     # Without a plate of its own a classical variant shows its result: it was made from the original.
                     shown = base if variant in PAINTED | NOT_PRIVATE else image
                     yield Composed(image, shown, source, region, people[t], bodies[t])
-                del window, seen, people, plate, bodies, hits  # or two windows would be in memory at once
+                del window, seen, people, plate, moving, bodies, hits  # or two windows would be in memory at once
         self._painter.judge(tally)

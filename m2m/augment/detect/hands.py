@@ -56,7 +56,7 @@ class HandLandmarker:
         InfrastructureError: The model package is missing.
     """
 
-    def __init__(self, threads: int = 2) -> None:
+    def __init__(self, threads: int = 1) -> None:
         self._model = LiteModel(model_file("mediapipe", "modules/hand_landmark/hand_landmark_full.tflite"), threads)
 
     def add(self, frames: np.ndarray, people: list[FramePeople], stretch: float, stride: int) -> list[FramePeople]:

@@ -2,6 +2,7 @@
 
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 
@@ -38,7 +39,7 @@ def model_file(package: str, name: str) -> Path:
 
 
 class LiteModel:
-    """One LiteRT model with one image as input.
+    """One LiteRT model with one image as input. Threads may share it.
 
     Args:
         path: A .tflite file.
@@ -50,6 +51,7 @@ class LiteModel:
 
         self._model = Interpreter(str(path), num_threads=threads)
         self._model.allocate_tensors()
+        self._lock = Lock()
         self._input = self._model.get_input_details()[0]
         self._outputs = {o["name"]: o["index"] for o in self._model.get_output_details()}
         self.height, self.width = (int(n) for n in self._input["shape"][1:3])
@@ -63,9 +65,10 @@ class LiteModel:
         Returns:
             Outputs by tensor name, without the batch axis.
         """
-        self._model.set_tensor(self._input["index"], image[None].astype(np.float32, copy=False))
-        self._model.invoke()
-        return {name: self._model.get_tensor(index)[0] for name, index in self._outputs.items()}
+        with self._lock:
+            self._model.set_tensor(self._input["index"], image[None].astype(np.float32, copy=False))
+            self._model.invoke()
+            return {name: self._model.get_tensor(index)[0] for name, index in self._outputs.items()}
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:

@@ -1,5 +1,7 @@
 """What every model saw in a window, before anybody decides what it means."""
 
+from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 import cv2
@@ -12,6 +14,7 @@ from m2m.augment.detect.params import DetectParams
 from m2m.augment.detect.pose_tracks import PoseTracker
 from m2m.augment.detect.selfie import SelfieSegmenter
 from m2m.augment.detect.ssdlite import SSDLite
+from m2m.augment.threads import side_thread
 
 
 @dataclass(frozen=True)
@@ -94,15 +97,25 @@ class Observer:
         n, height, width = frames.shape[:3]
         p = self._params
         times = sorted({*range(0, n, p.box_stride), n - 1})
-        boxes = {t: self._people.people(frames[t], p.box_score) for t in times}
-        faces = {t: self._faces.faces(frames[t], p.face_score) for t in times}
-        selfie = np.stack([np.rint(self._selfie.full(f) * 255).astype(np.uint8) for f in frames])
-        poses = self._tracker.track(frames, boxes, stretch)
-        closer = [self._crops(frame, there, stretch) for frame, there in zip(frames, poses, strict=True)]
-        box_crops = {t: self._box_crops(frames[t], found) for t, found in boxes.items()}
+        with side_thread() as beside:
+            # Poses wait for the boxes of their frame only; the rest needs no poses and is done beside them.
+            found = {t: beside.submit(self._people.people, frames[t], p.box_score) for t in times}
+            rest = beside.submit(self._rest, frames, found)
+            poses = self._tracker.track(frames, lambda t: found[t].result() if t in found else None, stretch)
+            closer = [self._crops(frame, there, stretch) for frame, there in zip(frames, poses, strict=True)]
+            selfie, faces, box_crops = rest.result()
+        boxes = {t: seen.result() for t, seen in found.items()}
         return Looks(
             height, width, selfie, poses, [c for c, _ in closer], [r for _, r in closer], boxes, box_crops, faces
         )
+
+    def _rest(
+        self, frames: np.ndarray, boxes: Mapping[int, Future[np.ndarray]]
+    ) -> tuple[np.ndarray, dict[int, np.ndarray], dict[int, list[np.ndarray]]]:
+        """Whole-frame segmentation, faces, and the segmentation around boxes."""
+        faces = {t: self._faces.faces(frames[t], self._params.face_score) for t in boxes}
+        selfie = np.stack([np.rint(self._selfie.full(f) * 255).astype(np.uint8) for f in frames])
+        return selfie, faces, {t: self._box_crops(frames[t], seen.result()) for t, seen in boxes.items()}
 
     def _crops(self, frame: np.ndarray, poses: dict[int, Pose], stretch: float) -> tuple[np.ndarray, np.ndarray]:
         """The general model on everybody whom the whole frame shows small: where people are, where nobody is."""

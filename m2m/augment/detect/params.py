@@ -30,7 +30,7 @@ class DetectParams:
     """
 
     backend: str = "embedded"
-    threads: int = 2
+    threads: int = 1
     search_stride: int = 3
     tile_stride: int = 9
     box_stride: int = 3

@@ -1,6 +1,6 @@
 """Pose tracks of a window: many people, forward and then backward in time."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -14,6 +14,10 @@ SAME_BODY = 0.2
 
 SLIDE = 6
 """Frames over which a track's movement tells that it slides from one person to another."""
+
+
+Boxes = Callable[[int], np.ndarray | None]
+"""Boxes (N, 5) in a frame, or None."""
 
 
 class PoseTracker:
@@ -34,12 +38,12 @@ class PoseTracker:
         self._detector = PoseDetector(params.threads)
         self._landmarker = PoseLandmarker(params.threads)
 
-    def track(self, frames: np.ndarray, boxes: Mapping[int, np.ndarray], stretch: float = 1.0) -> list[dict[int, Pose]]:
+    def track(self, frames: np.ndarray, boxes: Boxes, stretch: float = 1.0) -> list[dict[int, Pose]]:
         """Tracks everybody.
 
         Args:
             frames: (T, H, W, 3) uint8 RGB.
-            boxes: Person boxes (N, 5) of another model in some frames: more places to look.
+            boxes: Person boxes (N, 5) of another model by frame, None where it did not look: more places to look.
             stretch: How much wider the frames show things than they are.
 
         Returns:
@@ -48,9 +52,7 @@ class PoseTracker:
         forward = list(self._forward(frames, boxes, stretch))
         return self._backward(frames, forward, stretch)
 
-    def _forward(
-        self, frames: np.ndarray, boxes: Mapping[int, np.ndarray], stretch: float
-    ) -> Iterator[dict[int, Pose]]:
+    def _forward(self, frames: np.ndarray, boxes: Boxes, stretch: float) -> Iterator[dict[int, Pose]]:
         active: dict[int, Crop] = {}
         next_id = 0
         past: list[dict[int, Pose]] = []
@@ -60,7 +62,7 @@ class PoseTracker:
             # Where two tracks meet, one has slid off a person who is hidden and onto another: the one that moved more.
             for track in sorted(found, key=lambda k: moved(found[k], [p[k] for p in past[-SLIDE:] if k in p])):
                 self._add(poses, track, found[track])
-            for crop in self._places(frame, t, boxes.get(t), bool(poses), stretch):
+            for crop in self._places(frame, t, boxes(t), bool(poses), stretch):
                 known = [p.following for p in poses.values()]
                 if len(poses) < MAX_PEOPLE and not any(_same(crop, k) for k in known):
                     self._add(poses, next_id, self._landmarker.look(frame, crop, self._params.pose_birth, stretch))

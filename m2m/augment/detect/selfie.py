@@ -16,7 +16,7 @@ class SelfieSegmenter:
         InfrastructureError: The model package is missing.
     """
 
-    def __init__(self, threads: int = 2) -> None:
+    def __init__(self, threads: int = 1) -> None:
         folder = "modules/selfie_segmentation/selfie_segmentation"
         self._landscape = LiteModel(model_file("mediapipe", f"{folder}_landscape.tflite"), threads)
         self._general = LiteModel(model_file("mediapipe", f"{folder}.tflite"), threads)

