@@ -92,12 +92,11 @@ class Chain:
                 people = finder.find(window, tally)
                 with tally.timed("wait"):
                     hits = seen.result()
-                core = range(window.start, window.stop)
-                moving = None
-                if variant in MESHED:
-                    moving = beside.submit(embody, people, core, camera, self.models.recoverer, tally)
                 plate, black = self._painter.paint(window, people, hits, tally)
-                bodies = moving.result() if moving else [FrameBodies(())] * len(people)
+                core = range(window.start, window.stop)
+                bodies = [FrameBodies(())] * len(people)
+                if variant in MESHED:
+                    bodies = embody(people, core, camera, self.models.recoverer, tally)
                 for t in core:
                     # Copies, or whoever holds the last frame would hold the whole window while the next one is made.
                     source, base, region = (a[t].copy() for a in (window.frames, plate.frames, plate.region))
@@ -107,5 +106,5 @@ class Chain:
                     # Without a plate of its own a classical variant shows its result: it was made from the original.
                     shown = base if variant in PAINTED | NOT_PRIVATE else image
                     yield Composed(image, shown, source, region, people[t], bodies[t])
-                del window, seen, people, plate, moving, bodies, hits  # or two windows would be in memory at once
+                del window, seen, people, plate, bodies, hits  # or two windows would be in memory at once
         self._painter.judge(tally)
