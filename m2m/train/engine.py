@@ -220,6 +220,7 @@ class _Loop:
             if stop or due:
                 self._save()
             if stop:
+                group.from_first(None)  # who leaves is missed: nobody does before the checkpoint is there
                 raise Interrupted
         seen = sum(order.totals) * samples
         means = {name: float(value) / seen for name, value in progress.totals.items()}

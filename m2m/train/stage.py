@@ -40,6 +40,7 @@ class TrainSummary:
         epochs: How many.
         resumed: How many of them an earlier run had done.
         figures: The last epoch's figures, and the test's.
+        report: What is in the file of figures, which the first process alone writes.
     """
 
     stage: str
@@ -50,6 +51,7 @@ class TrainSummary:
     epochs: int
     resumed: int
     figures: dict[str, float] = field(default_factory=dict)
+    report: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -119,22 +121,26 @@ class Stage:
             results: What else goes into the file of figures; its plain numbers are among the summary's figures.
         """
         checkpoint, metrics, group = out / NAME, out / METRICS, training.processes
-        about = self.describe()
+        environment = {
+            "torch": torch.__version__,
+            "timm": timm.__version__,
+            "device": group.device.type,
+            "processes": group.count,
+            "precision": resolved(group.precision, group.device),
+            "compile": training.recipe.compile,
+        }
+        about = self.describe() | {
+            "classes": list(self.data.classes),
+            "environment": environment,
+            "history": history,
+            **results,
+        }
         if group.first:
             self._write(checkpoint, training.result.state_dict(), len(history))
             for epoch, weights in training.shelf.models(KEPT):
                 self._write(out / MODELS / f"epoch-{epoch:05d}.pt", weights, epoch)
             for epoch, weights in training.shelf.models(BEST):
                 self._write(out / MODELS / "best.pt", weights, epoch)
-            environment = {
-                "torch": torch.__version__,
-                "timm": timm.__version__,
-                "device": group.device.type,
-                "processes": group.count,
-                "precision": resolved(group.precision, group.device),
-                "compile": training.recipe.compile,
-            }
-            about |= {"classes": list(self.data.classes), "environment": environment, "history": history, **results}
             write_atomic(metrics, (json.dumps(about, indent=1, allow_nan=False) + "\n").encode())
             if training.tracker is not None:
                 training.tracker.artifact(metrics)
@@ -143,7 +149,7 @@ class Stage:
         last = {k: float(v) for k, v in history[-1].items()}
         last |= {k: float(v["value"]) for k, v in results.items() if isinstance(v, dict) and "value" in v}
         done = len(history), training.resumed
-        return TrainSummary(self.name, self.fingerprint, checkpoint, sha256, metrics, *done, last)
+        return TrainSummary(self.name, self.fingerprint, checkpoint, sha256, metrics, *done, last, about)
 
     def _write(self, file: Path, weights: dict[str, Tensor], epoch: int) -> None:
         about = self.describe()

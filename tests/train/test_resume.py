@@ -11,6 +11,7 @@ import yaml
 
 from m2m.cli import main
 from m2m.errors import InputError
+from m2m.files import file_sha256
 from m2m.params import to_dict
 from m2m.store import FolderStore, open_store
 from m2m.train import supervised
@@ -81,7 +82,7 @@ def test_a_training_killed_within_an_epoch_ends_with_the_same_bytes(toys, straig
         train(stage, toys, tmp_path / "lost", lost, checkpoint_minutes=EVERY_STEP)
     assert last(lost)["step"] > 0
     train(stage, toys, tmp_path / "out", open_store(tmp_path / "store"))
-    assert (tmp_path / "out" / NAME).read_bytes() == (straight / stage / NAME).read_bytes()
+    assert file_sha256(tmp_path / "out" / NAME) == file_sha256(straight / stage / NAME)
     assert figures(tmp_path / "out") == figures(straight / stage)
 
 
@@ -95,7 +96,7 @@ def test_sigterm_finishes_the_step_and_saves_it(toys, straight, tmp_path, count)
     assert signal.getsignal(signal.SIGTERM) == before
     assert (len(last(store)["history"]), last(store)["step"]) == ((0, 2) if count == 1 else (1, 1))
     train("align", toys, tmp_path / "out", store)
-    assert (tmp_path / "out" / NAME).read_bytes() == (straight / "align" / NAME).read_bytes()
+    assert file_sha256(tmp_path / "out" / NAME) == file_sha256(straight / "align" / NAME)
     assert figures(tmp_path / "out") == figures(straight / "align")
 
 
@@ -112,7 +113,7 @@ def test_sigterm_during_a_validation_loses_no_step(toys, straight, tmp_path, mon
     assert (last(store)["step"], last(store)["history"]) == (2, [])
     monkeypatch.setattr(supervised, "score_clips", plain)
     train("evaluate", toys, tmp_path / "out", store)
-    assert (tmp_path / "out" / NAME).read_bytes() == (straight / "evaluate" / NAME).read_bytes()
+    assert file_sha256(tmp_path / "out" / NAME) == file_sha256(straight / "evaluate" / NAME)
     assert figures(tmp_path / "out") == figures(straight / "evaluate")
 
 
@@ -149,7 +150,7 @@ def test_a_program_that_ignores_sigterm_trains_on(toys, straight, tmp_path):
         train("align", toys, tmp_path / "out", store, checkpoint_minutes=EVERY_STEP)
     finally:
         signal.signal(signal.SIGTERM, before)
-    assert (tmp_path / "out" / NAME).read_bytes() == (straight / "align" / NAME).read_bytes()
+    assert file_sha256(tmp_path / "out" / NAME) == file_sha256(straight / "align" / NAME)
 
 
 def test_sigterm_to_the_loaders_workers_does_not_take_the_step_from_them(toys, tmp_path):

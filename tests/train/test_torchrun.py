@@ -25,30 +25,30 @@ from tests.train.toysets import ALIGN, MODEL
 PARAMS = replace(ALIGN, epochs=3, batch=2, drop_path=0.0, mixup=0.0, clip_grad=1.0, ema=0.9)
 
 
+def changed(change) -> None:
+    """Does something to what a step gives: in this process, which ends with the training."""
+    plain = aligning.classify
+
+    def classify(*args, **kwargs):
+        step = plain(*args, **kwargs)
+        return lambda model, batch: change(step(model, batch))
+
+    aligning.classify = classify
+
+
 def train(toys: Path, out: Path, params=PARAMS, store: Path | None = None, slow: float = 0.0) -> None:
     """What each process does."""
     torch.set_num_threads(1)
     if slow:
-        plain = aligning.classify(params.smoothing, params.mixup)
-
-        def step(model, batch):
-            time.sleep(slow)
-            return plain(model, batch)
-
-        aligning.classify = lambda *_: step  # in this process, which ends with the training
+        changed(lambda values: time.sleep(slow) or values)
     align(toys, None, out, params, MODEL, store=None if store is None else open_store(store))
 
 
 def spoil(toys: Path, out: Path) -> None:
     """The second of two processes gets a loss that is no number in its third step."""
     if os.environ["RANK"] == "1":
-        plain, steps = aligning.classify(0.0, 0.0), iter(range(100))
-
-        def step(model, batch):
-            values = plain(model, batch)
-            return {**values, "loss": values["loss"] * (torch.nan if next(steps) == 2 else 1)}
-
-        aligning.classify = lambda *_: step
+        steps = iter(range(100))
+        changed(lambda values: {**values, "loss": values["loss"] * (torch.nan if next(steps) == 2 else 1)})
     with pytest.raises(InputError, match="loss of align is nan in epoch 1, step 3"):
         train(toys, out)
 
