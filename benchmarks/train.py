@@ -16,9 +16,9 @@ from torch.nn import functional
 
 from m2m.studio import draw_dataset
 from m2m.train.clips import covering, decode
-from m2m.train.engine import precision
 from m2m.train.masks import split_tokens
 from m2m.train.params import ModelParams
+from m2m.train.precision import autocast
 from m2m.train.videomae import Classifier, MaskedAutoencoder
 from m2m.video import probe
 
@@ -106,7 +106,7 @@ def blocks(depth: int, width: int, tokens: int) -> float:
 
 
 def one(loss: Callable[[], torch.Tensor], device: torch.device) -> None:
-    with precision(device):
+    with autocast("auto", device):
         value = loss()
     value.backward()
 

@@ -183,7 +183,8 @@ def _tracked(
 
 def _finished(done: TrainSummary, run: Run, checkpoint: Path | None) -> Trained:
     """Carries the figures of the stages before along, and draws the curve."""
-    figures: dict[str, Any] = json.loads(done.metrics.read_text(encoding="utf-8"))
+    # The other processes of a training may have another disk.
+    figures: dict[str, Any] = json.loads(done.metrics.read_text(encoding="utf-8")) if FIRST else done.report
     lineage = done.metrics.parent / LINEAGE
     if checkpoint is not None and FIRST:
         lineage.mkdir(exist_ok=True)

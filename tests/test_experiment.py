@@ -4,11 +4,13 @@ import json
 
 import pytest
 
+from m2m import experiment
 from m2m.experiment import align_set, evaluate_set, pretrain_set
 from m2m.params import section
 from m2m.report.results import read_result
 from m2m.report.run import write_run_report
 from m2m.store import DATA, WORK, open_store
+from m2m.train.stage import TrainSummary
 from tests.sets import publish_set, write_set
 
 MODEL = {"depth": 1, "width": 24, "heads": 2, "decoder_depth": 1, "decoder_width": 24, "decoder_heads": 2}
@@ -90,3 +92,17 @@ def test_the_page_shows_sets_results_and_curves(trained, monkeypatch):
     assert "http://" not in text.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
         "http://creativecommons.org", ""
     )
+
+
+def test_another_process_of_a_training_needs_nothing_that_the_first_one_writes(tmp_path, monkeypatch):
+    """On another machine its folder stays empty."""
+    figures = {"stage": "pretrain", "history": [{"epoch": 1, "loss": 0.5}]}
+    summary = TrainSummary(
+        "pretrain", "f" * 64, tmp_path / "no.pt", "0" * 64, tmp_path / "no.json", 1, 0, {"loss": 0.5}, figures
+    )
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setattr(experiment, "FIRST", False)
+    monkeypatch.setattr(experiment, "pretrain", lambda *args, **kwargs: summary)
+    write_set(tmp_path / "set", held=1)
+    done = pretrain_set(tmp_path / "set", tmp_path / "out", section("pretrain", {}), section("model", MODEL))
+    assert done.figures == figures and str(done) == "1 epochs: loss 0.5000"

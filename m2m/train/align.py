@@ -4,9 +4,10 @@ from pathlib import Path
 
 import torch
 
+from m2m.errors import InputError
 from m2m.store import Store
 from m2m.train.batches import RandomSamples, Views
-from m2m.train.checkpoints import read_trained
+from m2m.train.checkpoints import read_parent
 from m2m.train.clips import check_labels, open_set
 from m2m.train.engine import Recipe, Tracker, Training
 from m2m.train.params import AlignParams, ModelParams
@@ -31,7 +32,7 @@ def align(
     Args:
         dataset: A working data set with labels. Its validation clips, if it has any, are looked at and not learnt from.
         checkpoint: What `pretrain` wrote; None: from scratch.
-        out: Folder of `checkpoint.pt` and `metrics.json`.
+        out: Folder of `checkpoint.pt`, `metrics.json` and, if the best model is kept, `models/best.pt`.
         params: How.
         model: The size of the model.
         tracker: Where the training is written down.
@@ -43,9 +44,11 @@ def align(
     """
     data = open_set(dataset)
     check_labels(data, held_out=False)
-    parent = read_trained(checkpoint, model) if checkpoint is not None else None
+    if params.keep_best and not data.val:
+        raise InputError(f"{dataset} has no clip of the split val to find the best model by", "set keep_best to false")
+    parent = read_parent(checkpoint, model) if checkpoint is not None else None
     stage = Stage("align", data, model, params, parent)
-    with processes(params.device) as group:
+    with processes(params.device, params.precision) as group:
         stage.announce(tracker, group)
         torch.manual_seed(params.seed)
         classifier = Classifier(model, len(data.classes), params.drop_path)
@@ -59,24 +62,12 @@ def align(
             size=model,
             data=RandomSamples(data, model, params.input, params.seed),
             step=classify(params.smoothing, params.mixup),
-            recipe=Recipe(
-                "align",
-                params.epochs,
-                params.warmup,
-                params.batch,
-                params.micro_batch,
-                params.lr,
-                params.betas,
-                params.weight_decay,
-                params.layer_decay,
-                params.seed,
-                params.checkpoint_every,
-            ),
+            recipe=Recipe.of("align", params.seed, params),
             shelf=stage.shelf(store, out),
+            out=out,
             processes=group,
             tracker=tracker,
             validate=look,
-            validate_every=params.validate_every,
         )
         history = training.run()
-        return stage.finish(out, classifier.state_dict(), history, training.resumed, {}, tracker, group)
+        return stage.finish(out, training, history, {})

@@ -21,6 +21,7 @@ from m2m.train.clips import LabelledSet
 from m2m.train.masks import split_tokens
 from m2m.train.params import InputParams, ModelParams
 from m2m.train.sampling import cut, frame_indices, random_box, random_colours, view_boxes
+from m2m.train.sigterm import ignore
 
 Sample = dict[str, Any]
 """Arrays and numbers by name."""
@@ -223,7 +224,12 @@ def load(data: Dataset, keys: Sequence[Sequence[Any]], workers: int, pin: bool) 
         InputError: A clip cannot be decoded.
     """
     loader = DataLoader(
-        data, batch_sampler=[list(k) for k in keys], num_workers=workers, collate_fn=_stack, pin_memory=pin
+        data,
+        batch_sampler=[list(k) for k in keys],
+        num_workers=workers,
+        collate_fn=_stack,
+        pin_memory=pin,
+        worker_init_fn=ignore,
     )
     for batch in loader:
         if isinstance(batch, M2MError):

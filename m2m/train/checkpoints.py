@@ -3,6 +3,7 @@
 import pickle
 import re
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,16 @@ from m2m.store import DamagedError, MissingError, Store
 from m2m.train.params import ModelParams
 
 FORMAT = 1
+RESUME_FORMAT = "resume/1"
 NAME = "checkpoint.pt"
-RESUME, KEPT = "epoch", "kept"
+RESUME, KEPT, BEST = "epoch", "kept", "best"
 
 
 class Shelf:
     """Checkpoints of one training in a store, written while it runs and found again from an empty disk.
 
-    Keys are `checkpoints/<fingerprint>/<kind>-<epoch>-<sha256>.pt`. Of those to resume from the last two stay.
+    Keys are `checkpoints/<fingerprint>/<kind>-<epochs>-<sha256>.pt`; those to resume from, of which the last two stay,
+    have `<epochs>-<steps of the next one>`.
 
     Args:
         store: Where.
@@ -31,44 +34,78 @@ class Shelf:
     """
 
     def __init__(self, store: Store, fingerprint: str) -> None:
-        self._store = store
+        self._store, self._fingerprint = store, fingerprint
         self._prefix = f"checkpoints/{fingerprint}/"
 
-    def save(self, state: dict[str, Any], epoch: int, kind: str = RESUME) -> None:
-        """Stores a state after an epoch, whole or not at all.
+    def save(self, state: dict[str, Any], epoch: int, step: int = 0) -> None:
+        """Stores a state to resume from, whole or not at all.
+
+        Args:
+            state: Tensors and plain values.
+            epoch: Epochs that are done.
+            step: Steps done of the next one.
+
+        Raises:
+            InfrastructureError: The disk or the store refused. What was there before is kept.
+        """
+        state = {**state, "format": RESUME_FORMAT, "fingerprint": self._fingerprint}
+        key = self._put(state, f"{RESUME}-{epoch:05d}-{step:07d}")
+        for old in [k for k in self.found(RESUME) if k < key][:-1]:
+            self._store.delete(old)
+
+    def keep(self, weights: dict[str, torch.Tensor], epoch: int, kind: str = KEPT) -> None:
+        """Stores a model as it was after an epoch. There is one of an epoch, and one BEST.
 
         Raises:
             InfrastructureError: The disk or the store refused.
         """
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / NAME
-            write(state, file)
-            self._store.put(file, f"{self._prefix}{kind}-{epoch:05d}-{file_sha256(file)}.pt")
-        if kind == RESUME:
-            for old in self.found(RESUME)[:-2]:
+        name = f"{kind}-{epoch:05d}"
+        key = self._put({"model": weights}, name)
+        for old in self.found(kind):
+            if old != key and (kind == BEST or old.startswith(f"{self._prefix}{name}-")):
                 self._store.delete(old)
 
     def found(self, kind: str = RESUME) -> list[str]:
         """Keys of one kind, in order of epochs."""
-        pattern = re.compile(re.escape(self._prefix) + kind + r"-\d{5}-[0-9a-f]{64}\.pt")
+        pattern = re.compile(re.escape(self._prefix) + kind + r"-\d{5}(-\d{7})?-[0-9a-f]{64}\.pt")
         return [key for key in self._store.keys(self._prefix) if pattern.fullmatch(key)]
 
+    def epochs(self, kind: str) -> list[int]:
+        """After which epochs models of a kind were kept."""
+        return [int(key.removeprefix(self._prefix).split("-")[1]) for key in self.found(kind)]
+
     def latest(self) -> dict[str, Any] | None:
-        """The last whole state to resume from, or None. A damaged one is passed over for the one before it."""
+        """The last whole state to resume from, or None. A damaged one is passed over for the one before it.
+
+        Raises:
+            InputError: It is another training's.
+        """
         for key in reversed(self.found()):
             state = self._load(key)
-            if state is not None:
-                return state
+            if state is None:
+                continue
+            if (state.get("format"), state.get("fingerprint")) != (RESUME_FORMAT, self._fingerprint):
+                whose = state.get("fingerprint", "something else")
+                raise InputError(
+                    f"{self._store.uri}/{key} is a checkpoint of {whose}, not of this training", "delete it"
+                )
+            return state
         return None
 
-    def export(self, folder: Path) -> list[Path]:
-        """Writes the kept models to files named after their epochs."""
-        files = []
-        for key in self.found(KEPT):
-            epoch, sha256 = key.removesuffix(".pt").rsplit("-", 2)[1:]
-            files.append(folder / f"epoch-{epoch}.pt")
-            self._store.get(key, files[-1], sha256)
-        return files
+    def models(self, kind: str) -> Iterator[tuple[int, dict[str, torch.Tensor]]]:
+        """Models that were kept, with their epochs. A damaged one is passed over."""
+        for key, epoch in zip(self.found(kind), self.epochs(kind), strict=True):
+            state = self._load(key)
+            if state is not None:
+                yield epoch, state["model"]
+
+    def _put(self, state: dict[str, Any], name: str) -> str:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / NAME
+            write(state, file)
+            key = f"{self._prefix}{name}-{file_sha256(file)}.pt"
+            self._store.put(file, key)
+        return key
 
     def _load(self, key: str) -> dict[str, Any] | None:
         with tempfile.TemporaryDirectory() as folder:
@@ -158,6 +195,10 @@ def read_trained(file: Path, model: ModelParams) -> Trained:
     """
     file = file / NAME if file.is_dir() else file
     state = read(file)
+    if state.get("format") == RESUME_FORMAT:
+        raise InputError(
+            f"{file} is a checkpoint to resume from, not a finished model", f"name the {NAME} that the stage wrote"
+        )
     if state.get("format") != FORMAT or not isinstance(state.get("model"), dict):
         raise InputError(f"{file} is not a checkpoint of m2m pretrain or m2m align")
     found, wanted = dict(state["size"]), canonical(model)
@@ -168,3 +209,18 @@ def read_trained(file: Path, model: ModelParams) -> Trained:
                 "use the parameters it was trained with",
             )
     return Trained(str(state["stage"]), model, state["model"], file_sha256(file))
+
+
+def read_parent(file: Path, model: ModelParams) -> Trained:
+    """A model to start another training from; arguments as in `read_trained`.
+
+    Raises:
+        InputError: As `read_trained`, or it has learnt the classes that a test is about.
+    """
+    trained = read_trained(file, model)
+    if trained.stage == "evaluate":
+        raise InputError(
+            f"{file} is what m2m evaluate wrote, which no training starts from",
+            "name what m2m pretrain or m2m align wrote",
+        )
+    return trained

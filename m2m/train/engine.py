@@ -1,23 +1,26 @@
 """The loop that all trainings share: epochs, accumulation, rates, checkpoints, progress."""
 
-import math
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim import AdamW
 
-from m2m.errors import InputError
 from m2m.train.batches import Batch, Plan, RandomSamples, load, plan, to_device
-from m2m.train.checkpoints import KEPT, Shelf
+from m2m.train.checkpoints import BEST, Shelf
 from m2m.train.optimiser import make_optimiser, rate, set_rate
 from m2m.train.params import ModelParams
-from m2m.train.processes import Processes
+from m2m.train.precision import compiled, compiling
+from m2m.train.processes import Processes, check_share
+from m2m.train.sigterm import Interrupted, Sigterm, put_off
+from m2m.train.state import Learner, Progress, Row, averaged
+from m2m.train.watch import Noted, Watch
 
 
 class Tracker(Protocol):
@@ -36,15 +39,13 @@ class Tracker(Protocol):
 Step = Callable[[nn.Module, Batch], dict[str, Tensor]]
 """From a model and a batch to values (B,) by name; `loss` is among them and is what is minimised."""
 
-Row = dict[str, float]
-"""Figures of one epoch by name."""
-
 
 @dataclass(frozen=True)
 class Recipe:
     """What the loop needs to know of a stage's parameters; fields as there."""
 
     stage: str
+    seed: int
     epochs: int
     warmup: float
     batch: int
@@ -52,10 +53,21 @@ class Recipe:
     lr: float
     betas: tuple[float, float]
     weight_decay: float
-    layer_decay: float
-    seed: int
+    clip_grad: float
+    ema: float
+    compile: bool
     checkpoint_every: int
+    checkpoint_minutes: float
+    layer_decay: float = 1.0
     keep_every: int = 0
+    keep_best: bool = False
+    validate_every: int = 0
+
+    @classmethod
+    def of(cls, stage: str, seed: int, *params: Any) -> "Recipe":
+        """The fields of parameters that have them; where several do, the last ones count."""
+        values = {f.name: getattr(p, f.name) for p in params for f in fields(cls) if hasattr(p, f.name)}
+        return cls(**{**values, "stage": stage, "seed": seed})
 
 
 @dataclass
@@ -69,11 +81,12 @@ class Training:
         step: What is minimised.
         recipe: How.
         shelf: Where its checkpoints lie.
+        out: Folder of the results, where a batch is noted that spoils the model.
         processes: Who takes part.
         tracker: Where it is written down, or None.
-        validate: Figures of the model on other clips, asked for after each `validate_every` epochs (0: never).
-        validate_every: See `validate`.
+        validate: Figures of the model on other clips, after each `validate_every` epochs and the last, or None.
         resumed: Epochs that an earlier run had done.
+        result: After the training, the model to test and to hand on.
     """
 
     model: nn.Module
@@ -82,129 +95,201 @@ class Training:
     step: Step
     recipe: Recipe
     shelf: Shelf
+    out: Path
     processes: Processes
     tracker: Tracker | None = None
     validate: Callable[[nn.Module], Row] | None = None
-    validate_every: int = 0
     resumed: int = 0
+    result: nn.Module = field(init=False)
 
     def run(self) -> list[Row]:
         """Trains from the last checkpoint, if there is one, to the end.
 
+        After SIGTERM the step in hand is finished and a checkpoint written before the signal has its usual effect.
+
         Returns:
             A row an epoch, those before the checkpoint among them: epoch (from 1), lr, seconds, samples, the means of
-            what `step` gives, and what `validate` gives.
+            what `step` gives and of the gradient's norm, and what `validate` gives.
 
         Raises:
-            InputError: A clip cannot be decoded, or the loss is no longer finite.
-            InfrastructureError: A checkpoint cannot be written.
+            InputError: A clip cannot be decoded, the loss is no longer finite, or processes have no equal parts.
+            InfrastructureError: A checkpoint cannot be written, or the model not be compiled.
+            KeyboardInterrupt: After SIGTERM.
         """
-        recipe, first = self.recipe, self.processes.first
-        self.model.to(self.processes.device)
-        decays = recipe.weight_decay, recipe.layer_decay
-        optimiser = make_optimiser(self.model, self.size.depth, recipe.betas, *decays)
-        history = self._resume(optimiser)
-        self.resumed = len(history)
-        if first and history:
-            _say(f"{recipe.stage}: goes on after epoch {len(history)} of {recipe.epochs}")
-        self._track(history)
-        shared = self.processes.share(self.model)
-        for epoch in range(len(history), recipe.epochs):
-            row = self._epoch(shared, optimiser, epoch)
-            done = epoch + 1
-            if self.validate and self.validate_every and (done % self.validate_every == 0 or done == recipe.epochs):
-                row |= self.validate(self.model)
-            history.append(row)
-            self._track([row])
-            if first:
-                figures = " ".join(f"{k} {v:.4g}" for k, v in row.items() if k not in ("epoch", "samples"))
-                _say(f"{recipe.stage}: epoch {done}/{recipe.epochs} {figures}")
-                self._save(optimiser, history)
-        return history
-
-    def _resume(self, optimiser: AdamW) -> list[Row]:
+        recipe, group = self.recipe, self.processes
+        check_share(recipe.batch, self.data.samples, group.count)
+        self.model.to(group.device)
+        optimiser = make_optimiser(self.model, self.size.depth, recipe.betas, recipe.weight_decay, recipe.layer_decay)
+        learner = Learner(self.model, optimiser, averaged(self.model, recipe.ema))
         # What the first process finds, all use: another may see an older listing.
-        state = self.processes.from_first(self.shelf.latest() if self.processes.first else None)
-        if state is None:
-            return []
-        self.model.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
-        return list(state["history"])
-
-    def _save(self, optimiser: AdamW, history: list[Row]) -> None:
-        done, recipe = len(history), self.recipe
-        if recipe.keep_every and done % recipe.keep_every == 0:
-            self.shelf.save({"model": self.model.state_dict()}, done, KEPT)
-        if done % recipe.checkpoint_every == 0 or done == recipe.epochs:
-            state = {"model": self.model.state_dict(), "optimiser": optimiser.state_dict(), "history": history}
-            self.shelf.save(state, done)
+        state = group.from_first(self.shelf.latest() if group.first else None)
+        progress = Progress() if state is None else learner.restore(state)
+        self.result, self.resumed = learner.result, len(progress.history)
+        if state is not None and group.first:
+            within = f" and {progress.step} steps" if progress.step else ""
+            _say(f"{recipe.stage}: goes on after epoch {self.resumed}{within} of {recipe.epochs}")
+        self._track(progress.history)
+        with put_off() as sigterm, compiling(recipe.compile):
+            _Loop(self, learner, progress, sigterm).run()
+        return progress.history
 
     def _track(self, rows: list[Row]) -> None:
         if self.tracker is not None and self.processes.first:
             for row in rows:
                 self.tracker.metrics({k: v for k, v in row.items() if k != "epoch"}, int(row["epoch"]))
 
-    def _epoch(self, model: nn.Module, optimiser: AdamW, epoch: int) -> Row:
-        recipe, processes, samples = self.recipe, self.processes, self.data.samples
-        began = time.perf_counter()
-        # What is random inside the model depends on the epoch alone too: a resumed training draws the same.
-        torch.manual_seed((recipe.seed * 1_000_003 + epoch) * 1009 + processes.rank)
-        _train_mode(model)
+
+class _Loop:
+    """A training that runs.
+
+    Args:
+        training: What was asked for.
+        learner: Its model.
+        progress: How far it is.
+        sigterm: Whether it is to stop.
+    """
+
+    def __init__(self, training: Training, learner: Learner, progress: Progress, sigterm: Sigterm) -> None:
+        self.training, self.recipe, self.group = training, training.recipe, training.processes
+        self.learner, self.progress, self.sigterm = learner, progress, sigterm
+        self.watch = Watch(training.out, self.recipe.stage, self.group)
+        self.shared = self.group.share(learner.model)
+        self.forward = compiled(self.shared) if self.recipe.compile else self.shared
+        self.saved = time.monotonic()
+
+    def run(self) -> None:
+        """Does the epochs that are left.
+
+        Raises:
+            Interrupted: SIGTERM has come; a checkpoint is written.
+        """
+        history = self.progress.history
+        while len(history) < self.recipe.epochs:
+            row = self._epoch(len(history))
+            try:
+                row |= self._validated(len(history) + 1)
+            except Interrupted:
+                self._save()
+                raise
+            history.append(row)
+            self.progress.step, self.progress.totals, self.progress.seconds = 0, {}, 0.0
+            self.training._track([row])
+            if self.group.first:
+                figures = " ".join(f"{k} {v:.4g}" for k, v in row.items() if k not in ("epoch", "samples"))
+                _say(f"{self.recipe.stage}: epoch {len(history)}/{self.recipe.epochs} {figures}")
+                self._keep(row)
+
+    def _epoch(self, epoch: int) -> Row:
+        """The steps of an epoch that are left; its figures."""
+        recipe, group, progress = self.recipe, self.group, self.progress
+        samples, began = self.training.data.samples, time.perf_counter() - progress.seconds
         order = plan(
-            len(self.data),
+            len(self.training.data),
             max(1, recipe.batch // samples),
             max(1, recipe.micro_batch // samples) if recipe.micro_batch else 0,
             recipe.seed,
             epoch,
-            processes.rank,
-            processes.count,
+            group.rank,
+            group.count,
         )
         steps = len(order.steps)
-        totals: dict[str, Tensor] = {}
-        value = 0.0
-        batches = self._batches(order, epoch)
-        for number, (chunks, total) in enumerate(zip(order.steps, order.totals, strict=True)):
-            value = rate(epoch * steps + number, recipe.epochs * steps, round(recipe.warmup * steps), recipe.lr)
-            set_rate(optimiser, value)
-            for chunk in range(len(chunks)):
-                with self._quiet(model, chunk + 1 < len(chunks)), precision(processes.device):
-                    values = self.step(model, next(batches))
-                    # Averaged over processes by their gradients, so each one's part counts `count` times.
-                    loss = values["loss"].sum() * (processes.count / (total * samples))
-                    loss.backward()
-                for name, one in values.items():
-                    totals[name] = totals.get(name, torch.zeros((), device=one.device)) + one.detach().sum()
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
+        lr = [
+            rate(epoch * steps + n, recipe.epochs * steps, round(recipe.warmup * steps), recipe.lr)
+            for n in range(steps)
+        ]
+        # What was summed before the checkpoint was summed over all processes.
+        sums = {k: v.to(group.device) * group.first for k, v in progress.totals.items()}
+        self.learner.train()
+        batches = self._batches(order, epoch, progress.step)
+        for number in range(progress.step, steps):
+            total = order.totals[number] * samples
+            set_rate(self.learner.optimiser, lr[number])
+            seed = np.random.SeedSequence([recipe.seed, epoch, number, group.rank]).generate_state(1, np.uint64)
+            values = self._gradient(batches, len(order.steps[number]), total, int(seed[0]))
+            norm = self.learner.update(recipe.clip_grad, epoch * steps + number)
+            clips = tuple(self.training.data.data.train[i].clip_id for chunk in order.steps[number] for i in chunk)
+            self.watch.note(Noted(epoch + 1, number + 1, lr[number], values["loss"] / total, norm, clips))
+            values["grad_norm"] = norm.double() * (total / group.count)
+            sums = {name: sums.get(name, 0) + value for name, value in values.items()}
+            last = number + 1 == steps
+            stop, due = group.any(self.sigterm.asked, self._due() and not last)
+            self.watch.look(now=stop or due or last)  # nothing spoilt is saved
+            if stop or due or last:
+                progress.step, progress.seconds = number + 1, time.perf_counter() - began
+                progress.totals = {name: group.sum(value.clone()).cpu() for name, value in sums.items()}
+            if stop or due:
+                self._save()
+            if stop:
+                group.from_first(None)  # who leaves is missed: nobody does before the checkpoint is there
+                raise Interrupted
         seen = sum(order.totals) * samples
-        means = {name: float(processes.sum(total)) / seen for name, total in totals.items()}
-        if not math.isfinite(means["loss"]):
-            raise InputError(f"the loss of {recipe.stage} is {means['loss']} in epoch {epoch + 1}", "lower lr")
-        return {"epoch": epoch + 1, **means, "lr": value, "samples": seen, "seconds": time.perf_counter() - began}
+        means = {name: float(value) / seen for name, value in progress.totals.items()}
+        return {"epoch": epoch + 1, **means, "lr": lr[-1], "samples": seen, "seconds": progress.seconds}
 
-    def _batches(self, order: Plan, epoch: int) -> Iterator[Batch]:
-        device = self.processes.device
-        keys = [[(epoch, clip) for clip in chunk] for step in order.steps for chunk in step]
-        for batch in load(self.data, keys, self.data.params.workers, device.type == "cuda"):
+    def _gradient(self, batches: Iterator[Batch], chunks: int, total: int, seed: int) -> dict[str, Tensor]:
+        """Adds up the gradient of a step.
+
+        Args:
+            batches: Where its chunks come from.
+            chunks: How many.
+            total: Samples of the step over all processes.
+            seed: Of what is random inside the model: one of the step, so that a resumed training draws the same.
+
+        Returns:
+            Sums over this process's samples, float64.
+        """
+        group, sums = self.group, dict[str, Tensor]()
+        for chunk in range(chunks):
+            batch = next(batches)
+            if chunk == 0:  # a loader draws a number when it begins
+                torch.manual_seed(seed)
+            # Gradients are averaged over processes once a step, with its last chunk.
+            quiet = group.count > 1 and chunk + 1 < chunks
+            with self.shared.no_sync() if quiet else nullcontext():  # type: ignore[operator]
+                with group.autocast():
+                    values = self.training.step(self.forward, batch)
+                # Averaged over processes, so each one's part counts `count` times.
+                (values["loss"].sum() * (group.count / total)).backward()
+            for name, value in values.items():
+                sums[name] = sums.get(name, 0) + value.detach().sum().double()
+        return sums
+
+    def _batches(self, order: Plan, epoch: int, first: int) -> Iterator[Batch]:
+        data, device = self.training.data, self.group.device
+        keys = [[(epoch, clip) for clip in chunk] for step in order.steps[first:] for chunk in step]
+        for batch in load(data, keys, data.params.workers, device.type == "cuda") if keys else ():
             yield to_device(batch, device)
 
-    def _quiet(self, model: nn.Module, more: bool) -> AbstractContextManager[Any]:
-        """Gradients are averaged over processes once a step, with its last chunk."""
-        return model.no_sync() if more and self.processes.count > 1 else nullcontext()  # type: ignore[operator]
+    def _validated(self, done: int) -> Row:
+        look, every = self.training.validate, self.recipe.validate_every
+        if look is None or not every or (done % every and done < self.recipe.epochs):
+            return {}
+        with self.sigterm.idle():
+            return look(self.learner.result)
 
+    def _due(self) -> bool:
+        minutes = self.recipe.checkpoint_minutes
+        return bool(self.group.first and minutes and time.monotonic() - self.saved >= 60 * minutes)
 
-def _train_mode(model: nn.Module) -> None:
-    """What does not train computes as in evaluation."""
-    model.train()
-    for module in model.modules():
-        parameters = list(module.parameters())
-        if parameters and not any(p.requires_grad for p in parameters):
-            module.eval()
+    def _save(self) -> None:
+        if self.group.first:
+            state = self.learner.state(self.progress)
+            self.training.shelf.save(state, len(self.progress.history), self.progress.step)
+        self.saved = time.monotonic()
 
-
-def precision(device: torch.device) -> AbstractContextManager[Any]:
-    """bfloat16 where the hardware is made for it: on GPUs."""
-    return torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
+    def _keep(self, row: Row) -> None:
+        """Stores what is to be kept after an epoch."""
+        history, recipe, shelf = self.progress.history, self.recipe, self.training.shelf
+        done = len(history)
+        if recipe.keep_every and done % recipe.keep_every == 0:
+            shelf.keep(self.learner.result.state_dict(), done)
+        if recipe.keep_best and "val_top1" in row:
+            # One that lies ahead is of a run that was lost.
+            before = [history[e - 1].get("val_top1", 0.0) for e in shelf.epochs(BEST) if e < done]
+            if not before or row["val_top1"] > max(before):
+                shelf.keep(self.learner.result.state_dict(), done, BEST)
+        if done % recipe.checkpoint_every == 0 or done == recipe.epochs or self._due():
+            self._save()
 
 
 def _say(text: str) -> None:

@@ -7,7 +7,7 @@ import torch
 from m2m.errors import InputError
 from m2m.store import Store
 from m2m.train.batches import RandomSamples, Views
-from m2m.train.checkpoints import read_trained
+from m2m.train.checkpoints import read_parent
 from m2m.train.clips import check_labels, open_set
 from m2m.train.engine import Recipe, Tracker, Training
 from m2m.train.params import EvaluateParams, ModelParams
@@ -39,7 +39,7 @@ def evaluate(
     Args:
         dataset: A working data set with labels and the splits train and val (or test).
         checkpoint: What `pretrain` or `align` wrote; None: from scratch.
-        out: Folder of `checkpoint.pt` and `metrics.json`.
+        out: Folder of `checkpoint.pt`, `metrics.json` and, if the best model is kept, `models/best.pt`.
         params: How.
         model: The size of the model.
         protocol: `ft` trains everything; `lp` freezes the encoder and trains the norm and the head on it.
@@ -55,11 +55,11 @@ def evaluate(
         raise InputError(f"the protocol is ft or lp, not {protocol!r}")
     data = open_set(dataset)
     check_labels(data, held_out=True)
-    parent = read_trained(checkpoint, model) if checkpoint is not None else None
+    parent = read_parent(checkpoint, model) if checkpoint is not None else None
     how = params.ft if protocol == "ft" else params.lp
-    extra = {"protocol": protocol, "seed": seed, "views": list(params.views)}
+    extra = {"protocol": protocol, "seed": seed, "views": list(params.views), "precision": params.precision}
     stage = Stage("evaluate", data, model, how, parent, extra)
-    with processes(params.device) as group:
+    with processes(params.device, params.precision) as group:
         stage.announce(tracker, group)
         torch.manual_seed(seed)
         classifier = Classifier(model, len(data.classes), how.drop_path)
@@ -74,28 +74,16 @@ def evaluate(
             size=model,
             data=RandomSamples(data, model, how.input, seed),
             step=classify(how.smoothing, how.mixup),
-            recipe=Recipe(
-                f"evaluate {protocol}",
-                how.epochs,
-                how.warmup,
-                how.batch,
-                params.micro_batch,
-                how.lr,
-                how.betas,
-                how.weight_decay,
-                how.layer_decay,
-                seed,
-                params.checkpoint_every,
-            ),
+            recipe=Recipe.of(f"evaluate {protocol}", seed, params, how),
             shelf=stage.shelf(store, out),
+            out=out,
             processes=group,
             tracker=tracker,
             validate=validation(views.reduced((1, 1)), batch, group),
-            validate_every=params.validate_every,
         )
         history = training.run()
-        odds, labels = score_clips(classifier, views, max(1, batch // (params.views[0] * params.views[1])), group)
+        odds, labels = score_clips(training.result, views, max(1, batch // (params.views[0] * params.views[1])), group)
         results = summary(odds, labels, data.classes)
         if tracker is not None and group.first:
             tracker.metrics({f"test_{k}": results[k]["value"] for k in ("top1", "top5")}, how.epochs)
-        return stage.finish(out, classifier.state_dict(), history, training.resumed, results, tracker, group)
+        return stage.finish(out, training, history, results)

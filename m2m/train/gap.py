@@ -69,7 +69,7 @@ def frame_gap(dataset: Path, checkpoint: Path, params: EvaluateParams, model: Mo
     classifier.load_state_dict(trained.weights)
     views = Views(data, model, params.ft.input, (1, 1))
     batch = params.micro_batch or params.ft.batch
-    with processes(params.device) as group:
+    with processes(params.device, params.precision) as group:
         classifier.to(group.device)
         moving, _ = score_clips(classifier, views, batch, group)
         still, _ = score_clips(_Still(classifier), views, batch, group)

@@ -10,6 +10,7 @@ DEVICES = ("auto", "cpu", "cuda")
 CACHES = ("none", "memory")
 MASKS = ("tube", "random")
 PIXELS = ("rgb", "residual")
+PRECISIONS = ("auto", "bf16", "fp32")
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,8 @@ class PretrainParams:
         lr: Highest learning rate, for this batch. True maximum: PPMA's code halves what it states.
         betas: AdamW's.
         weight_decay: AdamW's, on matrices only.
+        clip_grad: Greatest norm of a step's gradient, to which a longer one is shortened; 0: as it comes.
+        ema: Decay of a moving average of the weights, which is then validated, tested and handed on; 0: none.
         samples: Samples taken from each clip once decoded.
         mask: `tube` hides the same places in all frames (the paper), `random` any (PPMA's code).
         mask_ratio: Share of the tokens that is hidden.
@@ -112,7 +115,10 @@ class PretrainParams:
         input: How samples are taken.
         seed: Of everything random.
         device: `auto` (a GPU where there is one), `cpu` or `cuda`.
+        precision: Of the products; weights are float32. `auto` (bfloat16 on a GPU, else float32), `bf16` or `fp32`.
+        compile: Compile the model with `torch.compile`; pays where training takes more than minutes.
         checkpoint_every: Epochs between checkpoints to resume from.
+        checkpoint_minutes: Minutes between checkpoints within an epoch; 0: none.
         keep_every: Epochs between checkpoints of the model that are kept for a learning curve; 0: none.
     """
 
@@ -123,6 +129,8 @@ class PretrainParams:
     lr: float = 8e-4
     betas: tuple[float, float] = (0.9, 0.95)
     weight_decay: float = 0.05
+    clip_grad: float = 0.0
+    ema: float = 0.0
     samples: int = 4
     mask: str = "tube"
     mask_ratio: float = 0.9
@@ -130,7 +138,10 @@ class PretrainParams:
     input: InputParams = field(default_factory=InputParams)
     seed: int = 0
     device: str = "auto"
+    precision: str = "auto"
+    compile: bool = False
     checkpoint_every: int = 5
+    checkpoint_minutes: float = 10.0
     keep_every: int = 0
 
     def __post_init__(self) -> None:
@@ -156,15 +167,21 @@ class AlignParams:
         lr: Highest learning rate, for this batch; deeper blocks have it, earlier ones `layer_decay` times less each.
         betas: AdamW's.
         weight_decay: AdamW's, on matrices only.
+        clip_grad: Greatest norm of a step's gradient, to which a longer one is shortened; 0: as it comes.
+        ema: Decay of a moving average of the weights, which is then validated, tested and handed on; 0: none.
         layer_decay: Factor of the rate from each block to the one before it.
         drop_path: Highest probability of leaving out a block's branch; rises from 0 at the first block.
         smoothing: Share of the label spread over all classes.
         mixup: Parameter of the beta distribution by which pairs of samples are mixed; 0: none.
         input: How samples are taken.
-        validate_every: Epochs between looks at the validation clips, one view each; 0: after the last alone.
+        validate_every: Epochs between looks at the validation clips, one view each; 0: never.
         seed: Of everything random.
         device: `auto` (a GPU where there is one), `cpu` or `cuda`.
+        precision: Of the products; weights are float32. `auto` (bfloat16 on a GPU, else float32), `bf16` or `fp32`.
+        compile: Compile the model with `torch.compile`; pays where training takes more than minutes.
         checkpoint_every: Epochs between checkpoints to resume from.
+        checkpoint_minutes: Minutes between checkpoints within an epoch; 0: none.
+        keep_best: Keep the model of the highest val_top1 too, as `models/best.pt`. The last is handed on all the same.
     """
 
     epochs: int = 50
@@ -174,6 +191,8 @@ class AlignParams:
     lr: float = 2e-3
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 1e-4
+    clip_grad: float = 0.0
+    ema: float = 0.0
     layer_decay: float = 0.75
     drop_path: float = 0.1
     smoothing: float = 0.1
@@ -182,12 +201,15 @@ class AlignParams:
     validate_every: int = 1
     seed: int = 0
     device: str = "auto"
+    precision: str = "auto"
+    compile: bool = False
     checkpoint_every: int = 5
+    checkpoint_minutes: float = 10.0
+    keep_best: bool = False
 
     def __post_init__(self) -> None:
         _check_schedule(self)
         _check_supervised(self)
-        _at_least(self, "validate_every", 0)
 
 
 @dataclass(frozen=True)
@@ -200,6 +222,8 @@ class ProtocolParams:
     lr: float = 2e-3
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 1e-4
+    clip_grad: float = 0.0
+    ema: float = 0.0
     layer_decay: float = 0.75
     drop_path: float = 0.1
     smoothing: float = 0.1
@@ -223,7 +247,11 @@ class EvaluateParams:
         validate_every: Epochs between looks at the validation clips, one view each; 0: never but the test.
         seeds: One evaluation each.
         device: `auto` (a GPU where there is one), `cpu` or `cuda`.
+        precision: Of the products; weights are float32. `auto` (bfloat16 on a GPU, else float32), `bf16` or `fp32`.
+        compile: Compile the model with `torch.compile`; pays where training takes more than minutes.
         checkpoint_every: Epochs between checkpoints to resume from.
+        checkpoint_minutes: Minutes between checkpoints within an epoch; 0: none.
+        keep_best: Keep the model of the highest val_top1 too, as `models/best.pt`. The last is handed on all the same.
     """
 
     ft: ProtocolParams = field(default_factory=ProtocolParams)
@@ -243,13 +271,14 @@ class EvaluateParams:
     validate_every: int = 1
     seeds: tuple[int, ...] = (0,)
     device: str = "auto"
+    precision: str = "auto"
+    compile: bool = False
     checkpoint_every: int = 5
+    checkpoint_minutes: float = 10.0
+    keep_best: bool = False
 
     def __post_init__(self) -> None:
-        _at_least(self, "validate_every", 0)
-        _at_least(self, "micro_batch", 0)
-        _at_least(self, "checkpoint_every", 1)
-        _one_of(self, "device", DEVICES)
+        _check_running(self)
         if min(self.views) < 1:
             raise ValueError(f"views must be 1 or more each, not {self.views[0]} and {self.views[1]}")
         if not self.seeds or min(self.seeds) < 0 or len(set(self.seeds)) < len(self.seeds):
@@ -257,7 +286,19 @@ class EvaluateParams:
 
 
 RUNNING = frozenset(
-    {"micro_batch", "device", "checkpoint_every", "keep_every", "validate_every", "seeds", "cache", "workers"}
+    {
+        "micro_batch",
+        "device",
+        "compile",
+        "checkpoint_every",
+        "checkpoint_minutes",
+        "keep_every",
+        "keep_best",
+        "validate_every",
+        "seeds",
+        "cache",
+        "workers",
+    }
 )
 """Fields that change how training runs and not what it computes, rounding apart."""
 
@@ -266,6 +307,9 @@ def _check_schedule(params: "PretrainParams | AlignParams | ProtocolParams") -> 
     _at_least(params, "epochs", 1)
     _at_least(params, "batch", 1)
     _at_least(params, "weight_decay", 0)
+    _at_least(params, "clip_grad", 0)
+    if not 0 <= params.ema < 1:
+        raise ValueError(f"ema must be from 0 to below 1, not {params.ema}")
     if not 0 <= params.warmup <= params.epochs:
         raise ValueError(f"warmup must be 0 to epochs ({params.epochs}), not {params.warmup}")
     if params.lr <= 0:
@@ -273,10 +317,20 @@ def _check_schedule(params: "PretrainParams | AlignParams | ProtocolParams") -> 
     if not all(0 <= beta < 1 for beta in params.betas):
         raise ValueError(f"betas must be from 0 to below 1, not {params.betas}")
     if not isinstance(params, ProtocolParams):
-        _at_least(params, "micro_batch", 0)
         _at_least(params, "seed", 0)
-        _at_least(params, "checkpoint_every", 1)
-        _one_of(params, "device", DEVICES)
+        _check_running(params)
+
+
+def _check_running(params: "PretrainParams | AlignParams | EvaluateParams") -> None:
+    _at_least(params, "micro_batch", 0)
+    _at_least(params, "checkpoint_every", 1)
+    _at_least(params, "checkpoint_minutes", 0)
+    _one_of(params, "device", DEVICES)
+    _one_of(params, "precision", PRECISIONS)
+    if not isinstance(params, PretrainParams):
+        _at_least(params, "validate_every", 0)
+        if params.keep_best and not params.validate_every:
+            raise ValueError("keep_best needs a validate_every of 1 or more, not 0")
 
 
 def _check_supervised(params: "AlignParams | ProtocolParams") -> None:

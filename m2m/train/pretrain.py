@@ -40,7 +40,7 @@ def pretrain(
     """
     data = open_set(dataset)
     stage = Stage("pretrain", data, model, params)
-    with processes(params.device) as group:
+    with processes(params.device, params.precision) as group:
         stage.announce(tracker, group)
         torch.manual_seed(params.seed)
         masking = Masking(params.mask, params.mask_ratio)
@@ -49,28 +49,14 @@ def pretrain(
             size=model,
             data=RandomSamples(data, model, params.input, params.seed, params.samples, masking),
             step=_step,
-            recipe=Recipe(
-                "pretrain",
-                params.epochs,
-                params.warmup,
-                params.batch,
-                params.micro_batch,
-                params.lr,
-                params.betas,
-                params.weight_decay,
-                1.0,
-                params.seed,
-                params.checkpoint_every,
-                params.keep_every,
-            ),
+            recipe=Recipe.of("pretrain", params.seed, params),
             shelf=stage.shelf(store, out),
+            out=out,
             processes=group,
             tracker=tracker,
         )
         history = training.run()
-        if group.first:
-            training.shelf.export(out / "models")
-        return stage.finish(out, training.model.state_dict(), history, training.resumed, {}, tracker, group)
+        return stage.finish(out, training, history, {})
 
 
 def _step(model: nn.Module, batch: Batch) -> dict[str, Tensor]:

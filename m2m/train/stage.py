@@ -14,14 +14,16 @@ from m2m.clips import read_card
 from m2m.files import file_sha256, write_atomic
 from m2m.fingerprints import canonical, fingerprint
 from m2m.store import Store, open_store
-from m2m.train.checkpoints import NAME, Shelf, Trained, write_trained
+from m2m.train.checkpoints import BEST, KEPT, NAME, Shelf, Trained, write_trained
 from m2m.train.clips import LabelledSet
-from m2m.train.engine import Row, Tracker
+from m2m.train.engine import Tracker, Training
 from m2m.train.params import RUNNING, ModelParams
+from m2m.train.precision import resolved
 from m2m.train.processes import Processes
+from m2m.train.state import Row
 
-CODE_VERSION = "train/1"
-METRICS = "metrics.json"
+CODE_VERSION = "train/2"
+METRICS, MODELS = "metrics.json", "models"
 SCHEMA = 1
 
 
@@ -38,6 +40,7 @@ class TrainSummary:
         epochs: How many.
         resumed: How many of them an earlier run had done.
         figures: The last epoch's figures, and the test's.
+        report: What is in the file of figures, which the first process alone writes.
     """
 
     stage: str
@@ -48,6 +51,7 @@ class TrainSummary:
     epochs: int
     resumed: int
     figures: dict[str, float] = field(default_factory=dict)
+    report: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -107,49 +111,51 @@ class Stage:
         if tracker is not None and processes.first:
             tracker.params(self.describe())
 
-    def finish(
-        self,
-        out: Path,
-        weights: dict[str, Tensor],
-        history: list[Row],
-        resumed: int,
-        results: dict[str, Any],
-        tracker: Tracker | None,
-        processes: Processes,
-    ) -> TrainSummary:
-        """Writes the model and the figures.
+    def finish(self, out: Path, training: Training, history: list[Row], results: dict[str, Any]) -> TrainSummary:
+        """Writes the model, those that were kept, and the figures.
 
         Args:
             out: Folder of the results.
-            weights: The model's weights by name.
+            training: The training, which has run; the first of its processes writes.
             history: A row an epoch.
-            resumed: How many rows an earlier run had done.
             results: What else goes into the file of figures; its plain numbers are among the summary's figures.
-            tracker: Where the files are noted, or None.
-            processes: Who takes part; the first one writes.
         """
-        checkpoint, metrics = out / NAME, out / METRICS
-        about = self.describe()
-        if processes.first:
-            notes = {
-                key: about[key] for key in ("fingerprint", "code_version", "dataset", "variant", "data_hash", "parent")
-            }
-            write_trained(checkpoint, self.name, self.model, weights, classes=list(self.data.classes), **notes)
-            environment = {
-                "torch": torch.__version__,
-                "timm": timm.__version__,
-                "device": processes.device.type,
-                "processes": processes.count,
-            }
-            about |= {"classes": list(self.data.classes), "environment": environment, "history": history, **results}
+        checkpoint, metrics, group = out / NAME, out / METRICS, training.processes
+        environment = {
+            "torch": torch.__version__,
+            "timm": timm.__version__,
+            "device": group.device.type,
+            "processes": group.count,
+            "precision": resolved(group.precision, group.device),
+            "compile": training.recipe.compile,
+        }
+        about = self.describe() | {
+            "classes": list(self.data.classes),
+            "environment": environment,
+            "history": history,
+            **results,
+        }
+        if group.first:
+            self._write(checkpoint, training.result.state_dict(), len(history))
+            for epoch, weights in training.shelf.models(KEPT):
+                self._write(out / MODELS / f"epoch-{epoch:05d}.pt", weights, epoch)
+            for epoch, weights in training.shelf.models(BEST):
+                self._write(out / MODELS / "best.pt", weights, epoch)
             write_atomic(metrics, (json.dumps(about, indent=1, allow_nan=False) + "\n").encode())
-            if tracker is not None:
-                tracker.artifact(metrics)
-                tracker.artifact(checkpoint)
-        sha256 = processes.from_first(file_sha256(checkpoint) if processes.first else "")
+            if training.tracker is not None:
+                training.tracker.artifact(metrics)
+                training.tracker.artifact(checkpoint)
+        sha256 = group.from_first(file_sha256(checkpoint) if group.first else "")
         last = {k: float(v) for k, v in history[-1].items()}
         last |= {k: float(v["value"]) for k, v in results.items() if isinstance(v, dict) and "value" in v}
-        return TrainSummary(self.name, self.fingerprint, checkpoint, sha256, metrics, len(history), resumed, last)
+        done = len(history), training.resumed
+        return TrainSummary(self.name, self.fingerprint, checkpoint, sha256, metrics, *done, last, about)
+
+    def _write(self, file: Path, weights: dict[str, Tensor], epoch: int) -> None:
+        about = self.describe()
+        names = ("fingerprint", "code_version", "dataset", "variant", "data_hash", "parent")
+        notes = {name: about[name] for name in names} | {"classes": list(self.data.classes), "epoch": epoch}
+        write_trained(file, self.name, self.model, weights, **notes)
 
 
 def _what(params: Any) -> Any:

@@ -10,8 +10,9 @@ from torch.nn import functional
 from m2m.errors import InputError
 from m2m.train.batches import Batch, Views, load, to_device
 from m2m.train.checkpoints import Trained
-from m2m.train.engine import Row, Step, precision
+from m2m.train.engine import Step
 from m2m.train.processes import Processes
+from m2m.train.state import Row
 from m2m.train.videomae import Classifier
 
 
@@ -83,7 +84,7 @@ def score_clips(model: nn.Module, views: Views, batch: int, group: Processes) ->
     pin = group.device.type == "cuda"
     for chunk in load(views, chunks, views.params.workers, pin) if chunks else ():
         given = to_device(chunk, group.device)
-        with precision(group.device):
+        with group.autocast():
             odds = model(given["clip"])
         odds = odds.float().softmax(1).double().cpu().numpy()
         index, label = chunk["index"].numpy(), chunk["label"].numpy()

@@ -116,19 +116,6 @@ def test_a_run_in_another_process_holds_the_lock_until_it_is_killed(tmp_path):
         pass
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 1 MiB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], capture_output=True)
-    if mounted.returncode:
-        pytest.skip(f"cannot mount a small disk: {mounted.stderr.decode().strip()}")
-    yield folder
-    subprocess.run(["mount", "-o", "remount,rw", str(folder)], check=True)
-    subprocess.run(["umount", str(folder)], check=True)
-
-
 def test_a_full_disk_stops_the_run_says_where_and_leaves_nothing_half_written(small_disk, tmp_path):
     payloads = [f"a:{i}" for i in range(100)]  # 16 kB each, and records
     with pytest.raises(InfrastructureError, match=r"No space left on device \(0\.\d MiB free\)") as caught:

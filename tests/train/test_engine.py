@@ -1,11 +1,7 @@
 """A stopped training goes on to the same weights from the store alone; processes and chunks change nothing."""
 
 import json
-import os
 import shutil
-import socket
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -108,11 +104,12 @@ def test_a_damaged_checkpoint_is_passed_over(toys, tmp_path):
 def test_the_store_keeps_two_checkpoints_and_the_models_asked_for(toys, tmp_path):
     pretrain(toys, tmp_path / "out", replace(PRETRAIN, keep_every=2), MODEL, store=open_store(tmp_path / "store"))
     names = sorted(p.name.rsplit("-", 1)[0] for p in (tmp_path / "store").rglob("*.pt"))
-    assert names == ["epoch-00003", "epoch-00004", "kept-00002", "kept-00004"]
+    assert names == ["epoch-00003-0000000", "epoch-00004-0000000", "kept-00002", "kept-00004"]
     kept = sorted((tmp_path / "out" / "models").iterdir())
     assert [p.name for p in kept] == ["epoch-00002.pt", "epoch-00004.pt"]
     assert equal(read(kept[1])["model"], weights(tmp_path / "out"))
     assert not equal(read(kept[0])["model"], weights(tmp_path / "out"))
+    assert align(toys, kept[0], tmp_path / "then", replace(ALIGN, epochs=1), MODEL).epochs == 1  # as any other model
 
 
 def test_what_a_result_depends_on_is_in_the_fingerprint(toys, tmp_path):
@@ -120,7 +117,7 @@ def test_what_a_result_depends_on_is_in_the_fingerprint(toys, tmp_path):
         return pretrain(toys, tmp_path / "out", replace(params, epochs=1), model).fingerprint
 
     same = [
-        replace(PRETRAIN, checkpoint_every=3),
+        replace(PRETRAIN, checkpoint_every=3, checkpoint_minutes=1.0),
         replace(PRETRAIN, device="auto"),
         replace(PRETRAIN, input=replace(INPUT, cache="none")),
     ]
@@ -153,34 +150,6 @@ def felt(name, weight):
         return weight
     query, _, value = weight.chunk(3)
     return torch.cat([query, value])
-
-
-def test_two_processes_give_the_same_model_as_one(toys, tmp_path, monkeypatch, capfd):
-    params = replace(ALIGN, epochs=2, drop_path=0.0, mixup=0.0)
-    align(toys, None, tmp_path / "one", params, MODEL)
-    capfd.readouterr()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    # What torchrun sets; this process is the first of the two.
-    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
-    root = Path(__file__).parents[2]
-    command = [sys.executable, "-m", "tests.train.second", str(toys), str(tmp_path / "two")]
-    second = subprocess.Popen(command, env={**os.environ, **shared, "RANK": "1"}, cwd=root)
-    for name, value in {**shared, "RANK": "0"}.items():
-        monkeypatch.setenv(name, value)
-    try:
-        align(toys, None, tmp_path / "two", replace(params, micro_batch=1), MODEL)
-        assert second.wait(60) == 0
-    finally:
-        second.kill()
-    one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
-    for name in one:
-        torch.testing.assert_close(felt(name, one[name]), felt(name, two[name]), rtol=1e-3, atol=1e-5)
-    for a, b in zip(figures(tmp_path / "one"), figures(tmp_path / "two"), strict=True):
-        assert a == pytest.approx(b, rel=1e-4)
-    assert json.loads((tmp_path / "two" / "metrics.json").read_text())["environment"]["processes"] == 2
-    assert capfd.readouterr().err.count("align: epoch 2/2") == 1
 
 
 def test_a_loss_that_is_no_number_stops_the_training(toys, tmp_path):
