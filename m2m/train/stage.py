@@ -20,7 +20,7 @@ from m2m.train.engine import Row, Tracker
 from m2m.train.params import RUNNING, ModelParams
 from m2m.train.processes import Processes
 
-CODE_VERSION = "train/1"
+CODE_VERSION = "train/2"
 METRICS = "metrics.json"
 SCHEMA = 1
 
