@@ -1,26 +1,20 @@
-"""Speed of training: decoding beside decord; a step as a share of what the machine's matrix product does.
+"""Speed of training: a step as a share of what the machine's matrix product does.
 
-python -m benchmarks.train [--clips FOLDER] [--paper] [--batch 8] [--seconds 10]
+python -m benchmarks.train [--paper] [--batch 8] [--seconds 10]
 """
 
 import argparse
 import time
 from collections.abc import Callable
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
-import decord
 import numpy as np
 import torch
 from torch.nn import functional
 
-from m2m.studio import draw_dataset
-from m2m.train.clips import covering, decode
 from m2m.train.masks import split_tokens
 from m2m.train.params import ModelParams
 from m2m.train.precision import autocast
 from m2m.train.videomae import Classifier, MaskedAutoencoder
-from m2m.video import probe
 
 LAPTOP = ModelParams(4, 96, 4, 1, 96, 4, 8, 2, 16, (96, 176))
 
@@ -28,7 +22,6 @@ LAPTOP = ModelParams(4, 96, 4, 1, 96, 4, 8, 2, 16, (96, 176))
 def main() -> None:
     """Prints clips a second and shares."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--clips", type=Path, help="a folder of videos (default: clips of the studio)")
     parser.add_argument("--paper", action="store_true", help="ViT-B at 16x224x224 instead of a small model")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=10.0, help="for each figure")
@@ -36,38 +29,7 @@ def main() -> None:
     model = ModelParams() if args.paper else LAPTOP
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     print(f"{device.type}, {torch.get_num_threads()} threads, batch {args.batch}, {model}")
-    with TemporaryDirectory() as folder:
-        if args.clips is None:
-            draw_dataset(Path(folder), classes=2, clips_per_class=4)
-        paths = sorted(p for p in (args.clips or Path(folder)).rglob("*.*") if p.suffix in (".mp4", ".avi", ".mkv"))
-        decoding(paths, model, args.seconds)
     arithmetic(model, args.batch, device, args.seconds)
-
-
-def decoding(paths: list[Path], model: ModelParams, seconds: float) -> None:
-    """Both read the same frames at the same size, one thread, in turns."""
-    wanted = []
-    for path in paths:
-        info = probe(path, count=True)
-        indices = np.linspace(0, info.n_frames - 1, model.frames).astype(int)
-        wanted.append((path, indices.tolist(), covering((info.height, info.width), model.size, 0.5)))
-
-    def ours(path: Path, indices: list[int], _: tuple[int, int]) -> object:
-        return decode(path, indices, model.size, 0.5)
-
-    def theirs(path: Path, indices: list[int], size: tuple[int, int]) -> object:
-        reader = decord.VideoReader(str(path), width=size[1], height=size[0], num_threads=1)
-        return reader.get_batch(indices).asnumpy()
-
-    spent, done = {"m2m (PyAV)": 0.0, "decord": 0.0}, 0
-    while min(spent.values()) < seconds:
-        for name, reader in (("m2m (PyAV)", ours), ("decord", theirs)):
-            begin = time.perf_counter()
-            reader(*wanted[done % len(wanted)])
-            spent[name] += time.perf_counter() - begin
-        done += 1
-    for name, took in spent.items():
-        print(f"decode {model.frames} frames, {name}: {done / took:.1f} clips/s (n = {done})")
 
 
 def arithmetic(model: ModelParams, batch: int, device: torch.device, seconds: float) -> None:

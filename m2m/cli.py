@@ -30,7 +30,8 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=more.pop("description", None), **more)
         command.set_defaults(run=run)
         if params:
-            command.add_argument("--profile", default=None, help="a profile (laptop ...), or a YAML file")
+            text = "a profile (laptop, paper, videomae), or a YAML file; may be repeated, a later one goes before"
+            command.add_argument("--profile", action="append", default=None, help=text)
             command.add_argument(
                 "--params", type=Path, default=None, help="a params.yaml (default: the built-in values)"
             )

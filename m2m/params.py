@@ -1,13 +1,15 @@
 """params.yaml and a profile become frozen dataclasses; an unknown key is an error.
 
 The defaults live in the dataclasses of the stages. `params.yaml` at the root of a checkout repeats them for DVC and for
-reading; a test keeps the two equal. A profile is a YAML file of the same shape that overrides some of them.
+reading; a test keeps the two equal. A profile is a YAML file of the same shape that overrides some of them; of several
+profiles a later one overrides those before it.
 """
 
 import dataclasses
 import importlib
 import types
 import typing
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -251,15 +253,18 @@ def find_profile(name: str) -> Path:
 
 
 def load(
-    name: str, profile: str | None = None, params: Path | None = None, overrides: dict[str, Any] | None = None
+    name: str,
+    profile: str | Sequence[str] | None = None,
+    params: Path | None = None,
+    overrides: dict[str, Any] | None = None,
 ) -> Any:
     """The parameters of one stage.
 
     Args:
         name: The stage's section, a key of `SECTIONS`.
-        profile: Name or path of a profile.
-        params: A params.yaml. None: the defaults.
-        overrides: Laid over both.
+        profile: Name or path of a profile; or several, each laid over those before it.
+        params: A params.yaml, below the profiles. None: the defaults.
+        overrides: Laid over all.
 
     Returns:
         The section's dataclass.
@@ -272,8 +277,8 @@ def load(
     if params is not None:
         values = _read(params, name)
         names.append(str(params))
-    if profile is not None:
-        path = find_profile(profile)
+    for one in (profile,) if isinstance(profile, str) else profile or ():
+        path = find_profile(one)
         values = merge(values, _read(path, name))
         names.append(str(path))
     values = merge(values, overrides or {})

@@ -29,7 +29,10 @@ ABOUT = {
 
 def add_params(parser: argparse.ArgumentParser) -> None:
     """Adds the options for parameters."""
-    parser.add_argument("--profile", help="a profile (laptop, paper ...) or a YAML file (default: none)")
+    text = (
+        "a profile (laptop, paper, videomae) or a YAML file; may be repeated, a later one goes before (default: none)"
+    )
+    parser.add_argument("--profile", action="append", help=text)
     parser.add_argument("--params", type=Path, help="a params.yaml (default: the built-in values)")
     parser.add_argument(
         "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="one parameter; may be repeated"

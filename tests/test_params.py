@@ -76,6 +76,18 @@ def test_a_profile_is_laid_over_params_and_the_command_line_over_both(tmp_path):
     assert (got.size, got.verify.stride, got.verify.low, got.verify.alarm) == ("640x360", 4, 0.2, 0.7)
 
 
+def test_of_several_profiles_a_later_one_goes_before(tmp_path):
+    first, second = tmp_path / "first.yaml", tmp_path / "second.yaml"
+    first.write_text("augment: {size: 640x360, verify: {stride: 2, low: 0.2}}")
+    second.write_text("augment: {verify: {stride: 4}}")
+    got = load("augment", [str(first), str(second)])
+    assert (got.size, got.verify.stride, got.verify.low) == ("640x360", 4, 0.2)
+    assert load("augment", [str(second), str(first)]).verify.stride == 2
+    with pytest.raises(InputError, match=r"first.yaml \+ .*second.yaml: unknown key 'sise'"):
+        second.write_text("augment: {sise: 1}")
+        load("augment", [str(first), str(second)])
+
+
 def test_merge_leaves_its_arguments_alone():
     base, over = {"a": {"b": 1}}, {"a": {"c": 2}}
     assert merge(base, over) == {"a": {"b": 1, "c": 2}}

@@ -10,6 +10,7 @@ from m2m.train.batches import RandomSamples, Views
 from m2m.train.checkpoints import read_parent
 from m2m.train.clips import check_labels, open_set
 from m2m.train.engine import Recipe, Tracker, Training
+from m2m.train.mixtures import Mixing
 from m2m.train.params import AlignParams, ModelParams
 from m2m.train.processes import processes
 from m2m.train.stage import Stage, TrainSummary
@@ -60,8 +61,10 @@ def align(
         training = Training(
             model=classifier,
             size=model,
-            data=RandomSamples(data, model, params.input, params.seed),
-            step=classify(params.smoothing, params.mixup),
+            data=RandomSamples(
+                data, model, params.input, params.seed, params.samples, mixing=Mixing(params.mixup, params.cutmix)
+            ),
+            step=classify(params.smoothing, params.samples),
             recipe=Recipe.of("align", params.seed, params),
             shelf=stage.shelf(store, out),
             out=out,

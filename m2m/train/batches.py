@@ -9,6 +9,7 @@ from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -16,9 +17,11 @@ from torch.utils.data import DataLoader, Dataset
 
 from m2m.clips import Clip
 from m2m.errors import InputError, M2MError
-from m2m.train import clips as reading
+from m2m.train.augmentations import erase, rand_augment
 from m2m.train.clips import LabelledSet
+from m2m.train.frames import Frames
 from m2m.train.masks import split_tokens
+from m2m.train.mixtures import Mixing, draw
 from m2m.train.params import InputParams, ModelParams
 from m2m.train.sampling import cut, frame_indices, random_box, random_colours, view_boxes
 from m2m.train.sigterm import ignore
@@ -54,7 +57,7 @@ def plan(n: int, batch: int, chunk: int, seed: int, epoch: int, rank: int = 0, c
     """Deals the clips of an epoch to steps and processes.
 
     The order is drawn anew every epoch. Clips left over at its end wait for another epoch, unless there is no full
-    batch at all.
+    batch at all. Pairs of neighbours, which mixup mixes, stay together where each process gets one and chunks hold two.
 
     Args:
         n: Clips.
@@ -72,8 +75,10 @@ def plan(n: int, batch: int, chunk: int, seed: int, epoch: int, rank: int = 0, c
     if batch < count:
         raise InputError(f"a batch of {batch} clips cannot be shared by {count} processes", "use fewer processes")
     order = np.random.default_rng([seed, epoch]).permutation(n)
-    steps = [order[i : i + batch][rank::count] for i in range(0, n - batch + 1, batch)]
-    chunk = chunk or batch
+    together = 2 if batch >= 2 * count else 1
+    own = np.arange(batch) // together % count == rank
+    steps = [order[i : i + batch][own] for i in range(0, n - batch + 1, batch)]
+    chunk = chunk - chunk % together if chunk > 1 else chunk or batch
     chunks = tuple(tuple(tuple(map(int, s[i : i + chunk])) for i in range(0, len(s), chunk)) for s in steps)
     return Plan(chunks, (batch,) * len(steps))
 
@@ -88,6 +93,7 @@ class RandomSamples(Dataset):
         seed: Same seed, same samples.
         samples: Samples taken from a clip once decoded.
         masking: How tokens are hidden; None: no masks.
+        mixing: How samples are mixed with others; None, or its numbers 0: not at all.
     """
 
     def __init__(
@@ -98,10 +104,11 @@ class RandomSamples(Dataset):
         seed: int,
         samples: int = 1,
         masking: Masking | None = None,
+        mixing: Mixing | None = None,
     ) -> None:
         self.data, self.model, self.params = data, model, params
-        self.seed, self.samples, self.masking = seed, samples, masking
-        self._frames = _Frames(data, data.train, model, params)
+        self.seed, self.samples, self.masking, self.mixing = seed, samples, masking, mixing
+        self._frames = Frames(data, data.train, model, params)
 
     def __len__(self) -> int:
         return len(self.data.train)
@@ -115,28 +122,33 @@ class RandomSamples(Dataset):
             return error
 
     def _draw(self, index: int, rng: np.random.Generator) -> list[Sample]:
-        clip, size = self.data.train[index], self.model.size
+        clip, params = self.data.train[index], self.params
         fps = clip.fps_num / clip.fps_den
+        seconds = params.window(self.model.frames, fps)
         shown = [
-            frame_indices(clip.n_frames, fps, self.model.frames, self.params.seconds, *rng.uniform(size=2))
+            frame_indices(clip.n_frames, fps, self.model.frames, seconds, *rng.uniform(size=2))
             for _ in range(self.samples)
         ]
-        pictures = self._frames.take(index, np.unique(np.concatenate(shown)))
-        samples = []
-        for indices in shown:
-            frames = np.stack([pictures[i] for i in indices])
-            box = random_box(frames.shape[1:3], size, self.params, rng)
-            mirror = bool(self.params.flip and rng.uniform() < 0.5)
-            sample = {
-                "clip": cut(frames, box, size, mirror),
-                "colours": random_colours(self.params.jitter, rng),
-                "label": np.int64(self.data.number(clip)),
-            }
-            if self.masking is not None:
-                visible, hidden = split_tokens(self.model.grid, self.masking.ratio, self.masking.kind, rng)
-                sample |= {"visible": visible, "hidden": hidden}
-            samples.append(sample)
-        return samples
+        pictures = self._frames.take(index, np.concatenate(shown))
+        number = np.int64(self.data.number(clip))
+        return [self._sample([pictures[i] for i in indices], rng) | {"label": number} for indices in shown]
+
+    def _sample(self, frames: list[np.ndarray], rng: np.random.Generator) -> Sample:
+        params, size = self.params, self.model.size
+        box = random_box(frames[0].shape[:2], size, params, rng)
+        mirror = bool(params.flip and rng.uniform() < 0.5)
+        clip = cut(frames, box, size, mirror)
+        if params.randaugment:
+            clip = rand_augment(clip, params.randaugment, rng)
+        if params.erase and rng.uniform() < params.erase:
+            clip = erase(clip, rng)
+        sample = {"clip": clip, "colours": random_colours(params.jitter, rng)}
+        if self.masking is not None:
+            visible, hidden = split_tokens(self.model.grid, self.masking.ratio, self.masking.kind, rng)
+            sample |= {"visible": visible, "hidden": hidden}
+        if self.mixing is not None and (self.mixing.mixup or self.mixing.cutmix):
+            sample["mixture"] = draw(self.mixing, size, rng)
+        return sample
 
 
 class Views(Dataset):
@@ -151,7 +163,7 @@ class Views(Dataset):
 
     def __init__(self, data: LabelledSet, model: ModelParams, params: InputParams, views: tuple[int, int]) -> None:
         self.data, self.model, self.params, self.views = data, model, params, views
-        self._frames = _Frames(data, data.val, model, params)
+        self._frames = Frames(data, data.val, model, params)
 
     def reduced(self, views: tuple[int, int]) -> "Views":
         """The same clips with other views; nothing is decoded anew."""
@@ -172,40 +184,22 @@ class Views(Dataset):
         clip, size = self.data.val[index], self.model.size
         # A clip too short for different windows has fewer views, not the same one twice.
         windows = {tuple(self._window(clip, k)): None for k in range(self.views[0])}
-        pictures = self._frames.take(index, np.unique(np.concatenate(list(windows))))
+        pictures = self._frames.take(index, np.concatenate(list(windows)))
         samples = []
         for indices in windows:
-            frames = np.stack([pictures[i] for i in indices])
-            for box in view_boxes(frames.shape[1:3], size, self.views[1]):
+            frames = [pictures[i] for i in indices]
+            for box in view_boxes(frames[0].shape[:2], size, self.views[1]):
                 view = cut(frames, box, size, False)
                 samples.append({"clip": view, "label": np.int64(self.data.number(clip)), "index": np.int64(index)})
         return samples
 
     def _window(self, clip: Clip, k: int) -> np.ndarray:
         n, fps, views = clip.n_frames, clip.fps_num / clip.fps_den, self.views[0]
-        if not self.params.seconds or self.params.seconds * fps >= n:  # one window: the views lie between each other
+        seconds = self.params.window(self.model.frames, fps)
+        if not seconds or seconds * fps >= n:  # one window: the views lie between each other
             return frame_indices(n, fps, self.model.frames, 0, 0, (k + 0.5) / views)
         start = k / (views - 1) if views > 1 else 0.5
-        return frame_indices(n, fps, self.model.frames, self.params.seconds, start, 0.5)
-
-
-class _Frames:
-    """The frames of clips, from the file or from memory."""
-
-    def __init__(self, data: LabelledSet, clips: Sequence[Clip], model: ModelParams, params: InputParams) -> None:
-        self._paths = [data.folder / c.path for c in clips]
-        self._size, self._crop = model.size, params.crop
-        self._kept = [reading.decode(p, None, self._size, self._crop) for p in self._paths * (params.cache == "memory")]
-        for clip, kept in zip(clips, self._kept, strict=False):
-            if len(kept) < clip.n_frames:
-                raise InputError(f"{data.folder / clip.path} has {len(kept)} of {clip.n_frames} frames")
-
-    def take(self, index: int, wanted: np.ndarray) -> dict[int, np.ndarray]:
-        """Frames of a clip by their numbers."""
-        if self._kept:
-            return {int(i): self._kept[index][i] for i in wanted}
-        frames = reading.decode(self._paths[index], [int(i) for i in wanted], self._size, self._crop)
-        return {int(i): frame for i, frame in zip(wanted, frames, strict=True)}
+        return frame_indices(n, fps, self.model.frames, seconds, start, 0.5)
 
 
 def load(data: Dataset, keys: Sequence[Sequence[Any]], workers: int, pin: bool) -> Iterator[Batch]:
@@ -223,6 +217,8 @@ def load(data: Dataset, keys: Sequence[Sequence[Any]], workers: int, pin: bool) 
     Raises:
         InputError: A clip cannot be decoded.
     """
+    if workers:  # they stand side by side; and OpenCV's threads do not outlive a fork, whose child would wait for them
+        cv2.setNumThreads(1)
     loader = DataLoader(
         data,
         batch_sampler=[list(k) for k in keys],

@@ -1,15 +1,7 @@
-"""The clips that training reads: which belong to which split and class, and their frames.
+"""The clips that training reads: which belong to which split and class."""
 
-A clip that cannot be decoded stops the training with its name; another clip never takes its place.
-"""
-
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import av
-import cv2
-import numpy as np
 
 from m2m.clips import Clip, data_hash, read_card, read_manifest
 from m2m.errors import InputError
@@ -101,56 +93,3 @@ def check_labels(data: LabelledSet, *, held_out: bool) -> None:
                 f"the class {empty[0]!r} of {data.folder} has no clip in the split {split}",
                 "add clips, or leave the class out of the data set",
             )
-
-
-def covering(frame: tuple[int, ...], size: tuple[int, int], crop: float) -> tuple[int, int]:
-    """Rows and columns to which frames are resized before cropping.
-
-    The smallest crop then has the sample's pixels: nothing is enlarged later that was not small from the start, and
-    crops shrink too little to show steps. Frames are never enlarged.
-    """
-    height, width = frame
-    scale = min(1.0, max(size[0] / height, size[1] / width) / crop**0.5)
-    return max(1, round(height * scale)), max(1, round(width * scale))
-
-
-def decode(path: Path, indices: Sequence[int] | None, size: tuple[int, int], crop: float) -> np.ndarray:
-    """Frames of a video, resized for crops.
-
-    Args:
-        path: The file.
-        indices: Which frames, ascending, perhaps repeated; None: all.
-        size: Rows and columns of the sample.
-        crop: Least share of the area that a crop shows.
-
-    Returns:
-        (T, H, W, 3) uint8 RGB with H, W as `covering` gives.
-
-    Raises:
-        InputError: The file cannot be decoded as far as needed, or is damaged there.
-    """
-    wanted = None if indices is None else set(indices)
-    last = None if indices is None else max(indices)
-    frames: dict[int, np.ndarray] = {}
-    try:
-        with av.open(f"file:{path.absolute()}", metadata_errors="ignore") as container:
-            stream = container.streams.video[0]
-            stream.codec_context.thread_count = 1  # clips are decoded side by side, and damage shows the same always
-            for index, frame in enumerate(container.decode(stream)):
-                if frame.is_corrupt:
-                    raise InputError(f"{path} is damaged at frame {index}", "ingest the data set again")
-                if wanted is None or index in wanted:
-                    frames[index] = _picture(frame, size, crop)
-                if index == last:
-                    break
-    except (av.FFmpegError, OSError, IndexError) as error:
-        raise InputError(f"{path} cannot be decoded: {error}", "ingest the data set again") from error
-    if not frames or (last is not None and last not in frames):
-        raise InputError(f"{path} has fewer frames than its manifest says", "ingest the data set again")
-    return np.stack([frames[i] for i in (sorted(frames) if indices is None else indices)])
-
-
-def _picture(frame: av.VideoFrame, size: tuple[int, int], crop: float) -> np.ndarray:
-    image = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90) % 4)
-    height, width = covering(image.shape[:2], size, crop)
-    return cv2.resize(np.ascontiguousarray(image), (width, height), interpolation=cv2.INTER_AREA)

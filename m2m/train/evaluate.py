@@ -10,6 +10,7 @@ from m2m.train.batches import RandomSamples, Views
 from m2m.train.checkpoints import read_parent
 from m2m.train.clips import check_labels, open_set
 from m2m.train.engine import Recipe, Tracker, Training
+from m2m.train.mixtures import Mixing
 from m2m.train.params import EvaluateParams, ModelParams
 from m2m.train.processes import processes
 from m2m.train.scores import summary
@@ -72,8 +73,8 @@ def evaluate(
         training = Training(
             model=classifier,
             size=model,
-            data=RandomSamples(data, model, how.input, seed),
-            step=classify(how.smoothing, how.mixup),
+            data=RandomSamples(data, model, how.input, seed, how.samples, mixing=Mixing(how.mixup, how.cutmix)),
+            step=classify(how.smoothing, how.samples),
             recipe=Recipe.of(f"evaluate {protocol}", seed, params, how),
             shelf=stage.shelf(store, out),
             out=out,

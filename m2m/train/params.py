@@ -4,13 +4,15 @@ Defaults are the paper's Table 5. What it leaves open is PPMA's value, whose nom
 table has, else VideoMAE's (`docs/training.md` lists each with its source).
 """
 
+import re
 from dataclasses import dataclass, field
 
 DEVICES = ("auto", "cpu", "cuda")
-CACHES = ("none", "memory")
+CACHES = ("none", "memory", "disk")
 MASKS = ("tube", "random")
 PIXELS = ("rgb", "residual")
 PRECISIONS = ("auto", "bf16", "fp32")
+RANDAUGMENT = re.compile(r"rand-m\d+-n\d+(-(mstd|p)\d+(\.\d+)?|-mmax\d+|-inc[01])*")
 
 
 @dataclass(frozen=True)
@@ -68,30 +70,59 @@ class InputParams:
 
     Attributes:
         seconds: Length of the window over which a sample's frames are spread evenly; 0: the whole clip.
+        stride: Frames from one frame of a sample to the next, in place of `seconds`; 0: `seconds` says.
         crop: Least share of the frame's area that a random resized crop shows; 1 and `ratio` 1: the largest crop.
         ratio: Most by which a crop is stretched to one side or the other.
+        scales: Shares of the largest crop's sides, from which each side of a crop is drawn, at one of 13 places
+            (MultiScaleCrop), in place of `crop` and `ratio`; none: these say.
         flip: Mirror half of the samples; not for classes that tell left from right.
         jitter: Strength of random brightness, contrast, saturation and hue, 0 to 1, the same for all frames.
-        cache: `memory` decodes every clip once and keeps its frames, resized to the sample's shorter side; `none`
-            decodes at every use.
+        randaugment: RandAugment in timm's words, as `rand-m7-n4-mstd0.5-inc1`, the same for all frames; empty: none.
+        erase: Share of the samples in which one box, the same in all frames, is filled with noise.
+        cache: `memory` decodes every clip once and keeps its frames, resized for the sample; `disk` keeps them in a
+            folder from their first use on; `none` decodes what is needed at every use.
+        cache_folder: Where `disk` keeps frames; empty: `.m2m/frames` of the data set.
+        cache_gib: Most GiB in that folder; files of other clips go to make room, the oldest first.
         workers: Processes that decode ahead; 0: the training process itself.
     """
 
     seconds: float = 2.7
+    stride: int = 0
     crop: float = 0.5
     ratio: float = 4 / 3
+    scales: tuple[float, ...] = ()
     flip: bool = True
     jitter: float = 0.0
+    randaugment: str = ""
+    erase: float = 0.0
     cache: str = "none"
+    cache_folder: str = ""
+    cache_gib: float = 100.0
     workers: int = 8
 
     def __post_init__(self) -> None:
         _at_least(self, "seconds", 0)
+        _at_least(self, "stride", 0)
+        _at_least(self, "cache_gib", 0)
         _at_least(self, "workers", 0)
         _at_least(self, "ratio", 1)
         _share(self, "crop", low_open=True)
         _share(self, "jitter")
+        _share(self, "erase")
         _one_of(self, "cache", CACHES)
+        if not all(0 < scale <= 1 for scale in self.scales):
+            raise ValueError(f"scales must be above 0, at most 1, not {list(self.scales)}")
+        if self.randaugment and not RANDAUGMENT.fullmatch(self.randaugment):
+            raise ValueError(f"randaugment must be like rand-m7-n4-mstd0.5-inc1, not {self.randaugment!r}")
+
+    @property
+    def least_crop(self) -> float:
+        """Least share of the largest crop's area that a crop shows."""
+        return min(self.scales) ** 2 if self.scales else self.crop
+
+    def window(self, frames: int, fps: float) -> float:
+        """Seconds over which a sample's frames are spread; 0: the whole clip."""
+        return self.stride * frames / fps if self.stride else self.seconds
 
 
 @dataclass(frozen=True)
@@ -146,10 +177,8 @@ class PretrainParams:
 
     def __post_init__(self) -> None:
         _check_schedule(self)
-        _at_least(self, "samples", 1)
+        _check_samples(self)
         _at_least(self, "keep_every", 0)
-        if self.batch % self.samples:
-            raise ValueError(f"batch must be a multiple of samples ({self.samples}), not {self.batch}")
         _one_of(self, "mask", MASKS)
         if not 0 < self.mask_ratio < 1:
             raise ValueError(f"mask_ratio must lie between 0 and 1, not {self.mask_ratio}")
@@ -173,6 +202,9 @@ class AlignParams:
         drop_path: Highest probability of leaving out a block's branch; rises from 0 at the first block.
         smoothing: Share of the label spread over all classes.
         mixup: Parameter of the beta distribution by which pairs of samples are mixed; 0: none.
+        cutmix: Parameter of the beta distribution of the area that a sample takes over from its partner; 0: none. With
+            `mixup` too, either by the toss of a coin.
+        samples: Samples taken from each clip once decoded.
         input: How samples are taken.
         validate_every: Epochs between looks at the validation clips, one view each; 0: never.
         seed: Of everything random.
@@ -197,6 +229,8 @@ class AlignParams:
     drop_path: float = 0.1
     smoothing: float = 0.1
     mixup: float = 0.8
+    cutmix: float = 0.0
+    samples: int = 1
     input: InputParams = field(default_factory=lambda: InputParams(jitter=0.4))
     validate_every: int = 1
     seed: int = 0
@@ -210,6 +244,7 @@ class AlignParams:
     def __post_init__(self) -> None:
         _check_schedule(self)
         _check_supervised(self)
+        _check_pairs(self.micro_batch, self)
 
 
 @dataclass(frozen=True)
@@ -228,6 +263,8 @@ class ProtocolParams:
     drop_path: float = 0.1
     smoothing: float = 0.1
     mixup: float = 0.8
+    cutmix: float = 0.0
+    samples: int = 1
     input: InputParams = field(default_factory=lambda: InputParams(seconds=0.0, jitter=0.4))
 
     def __post_init__(self) -> None:
@@ -279,6 +316,8 @@ class EvaluateParams:
 
     def __post_init__(self) -> None:
         _check_running(self)
+        _check_pairs(self.micro_batch, self.ft)
+        _check_pairs(self.micro_batch, self.lp)
         if min(self.views) < 1:
             raise ValueError(f"views must be 1 or more each, not {self.views[0]} and {self.views[1]}")
         if not self.seeds or min(self.seeds) < 0 or len(set(self.seeds)) < len(self.seeds):
@@ -297,6 +336,8 @@ RUNNING = frozenset(
         "validate_every",
         "seeds",
         "cache",
+        "cache_folder",
+        "cache_gib",
         "workers",
     }
 )
@@ -333,9 +374,23 @@ def _check_running(params: "PretrainParams | AlignParams | EvaluateParams") -> N
             raise ValueError("keep_best needs a validate_every of 1 or more, not 0")
 
 
+def _check_samples(params: "PretrainParams | AlignParams | ProtocolParams") -> None:
+    _at_least(params, "samples", 1)
+    if params.batch % params.samples:
+        raise ValueError(f"batch must be a multiple of samples ({params.samples}), not {params.batch}")
+
+
+def _check_pairs(micro_batch: int, params: "AlignParams | ProtocolParams") -> None:
+    least = 2 * params.samples
+    if (params.mixup or params.cutmix) and 0 < micro_batch < least:
+        raise ValueError(f"micro_batch must be 0 or at least {least} to mix pairs of clips, not {micro_batch}")
+
+
 def _check_supervised(params: "AlignParams | ProtocolParams") -> None:
+    _check_samples(params)
     _share(params, "layer_decay", low_open=True)
     _at_least(params, "mixup", 0)
+    _at_least(params, "cutmix", 0)
     for name in ("drop_path", "smoothing"):
         if not 0 <= getattr(params, name) < 1:
             raise ValueError(f"{name} must be from 0 to below 1, not {getattr(params, name)}")

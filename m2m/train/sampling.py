@@ -1,5 +1,7 @@
 """What part of a clip a sample shows: which frames, which crop, in which colours."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -14,6 +16,9 @@ LUMA = np.array([0.299, 0.587, 0.114])
 def frame_indices(n: int, fps: float, frames: int, seconds: float, start: float, phase: float) -> np.ndarray:
     """Frames spread evenly over a window: one at the same place of each of `frames` equal parts.
 
+    A window with fewer frames than are to be taken shows each of them about equally often, one after the other, and
+    none is left out: a short clip runs slower, it does not start again.
+
     Args:
         n: Frames of the clip.
         fps: Frames a second.
@@ -23,7 +28,7 @@ def frame_indices(n: int, fps: float, frames: int, seconds: float, start: float,
         phase: Where in each part the frame is taken, from 0 to below 1.
 
     Returns:
-        (frames,) int64, ascending; some repeat where the window has fewer frames.
+        (frames,) int64, ascending.
     """
     window = min(seconds * fps, n) if seconds else n
     at = start * (n - window) + (np.arange(frames) + phase) * window / frames
@@ -36,18 +41,39 @@ def random_box(frame: tuple[int, ...], size: tuple[int, int], params: InputParam
     Args:
         frame: Rows and columns of the frame.
         size: Rows and columns of the sample.
-        params: Least area and most stretch.
+        params: Least area and most stretch; or scales.
         rng: Where chance comes from.
 
     Returns:
         A box inside the frame: the wanted share of the frame's area where a box of the drawn shape can have it.
     """
+    if params.scales:
+        return _corner_box(frame, size, params.scales, rng)
     height, width = frame
     shape = size[1] / size[0] * np.exp(rng.uniform(-1, 1) * np.log(params.ratio))
     area = rng.uniform(params.crop, 1) * height * width
     rows = min(np.sqrt(area / shape), height, width / shape)
     columns = rows * shape
     return rng.uniform(0, 1) * (width - columns), rng.uniform(0, 1) * (height - rows), columns, rows
+
+
+PLACES = ((0, 0), (4, 0), (0, 4), (4, 4), (2, 2), (0, 2), (4, 2), (2, 4), (2, 0), (1, 1), (3, 1), (1, 3), (3, 3))
+"""Where a crop of several scales lies: quarters of what is left over, across and down."""
+
+
+def _corner_box(
+    frame: tuple[int, ...], size: tuple[int, int], scales: Sequence[float], rng: np.random.Generator
+) -> Box:
+    """Corner cropping with scale jittering (Wang et al. 2016, arXiv 1608.00859, section 3.2), as VideoMAE pretrains.
+
+    Sides are shares of the largest crop's; they are the same or neighbours among the scales.
+    """
+    (_, _, width, height), order = view_boxes(frame, size, 1)[0], sorted(scales, reverse=True)
+    pairs = [(a, b) for i, a in enumerate(order) for j, b in enumerate(order) if abs(i - j) <= 1]
+    across, down = pairs[rng.integers(len(pairs))]
+    columns, rows = across * width, down * height
+    right, below = PLACES[rng.integers(len(PLACES))]
+    return right / 4 * (frame[1] - columns), below / 4 * (frame[0] - rows), columns, rows
 
 
 def view_boxes(frame: tuple[int, ...], size: tuple[int, int], n: int) -> list[Box]:
@@ -64,11 +90,11 @@ def view_boxes(frame: tuple[int, ...], size: tuple[int, int], n: int) -> list[Bo
     return [(k * (width - columns), k * (height - rows), columns, rows) for k in np.linspace(0, 1, n)]
 
 
-def cut(frames: np.ndarray, box: Box, size: tuple[int, int], mirror: bool) -> np.ndarray:
-    """A crop of all frames at the sample's size.
+def cut(frames: Sequence[np.ndarray], box: Box, size: tuple[int, int], mirror: bool) -> np.ndarray:
+    """A crop of all frames at the sample's size; pixels outside of it are not touched.
 
     Args:
-        frames: (T, H, W, 3) uint8.
+        frames: T of (H, W, 3) uint8.
         box: The crop.
         size: Rows and columns of the sample.
         mirror: Swap left and right.
@@ -83,8 +109,10 @@ def cut(frames: np.ndarray, box: Box, size: tuple[int, int], mirror: bool) -> np
     if mirror:
         scale[0] = [-scale[0, 0], 0, scale[0, 2] + scale[0, 0] * (size[1] - 1)]
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    out = [cv2.warpAffine(f, scale, size[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE) for f in frames]
-    return np.stack(out)
+    out = np.empty((len(frames), *size, 3), np.uint8)
+    for frame, sample in zip(frames, out, strict=True):
+        cv2.warpAffine(frame, scale, size[::-1], dst=sample, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return out
 
 
 def random_colours(strength: float, rng: np.random.Generator) -> np.ndarray:

@@ -11,6 +11,7 @@ from m2m.errors import InputError
 from m2m.train.batches import Batch, Views, load, to_device
 from m2m.train.checkpoints import Trained
 from m2m.train.engine import Step
+from m2m.train.mixtures import mix, partners
 from m2m.train.processes import Processes
 from m2m.train.state import Row
 from m2m.train.videomae import Classifier
@@ -34,29 +35,28 @@ def start_from(model: Classifier, trained: Trained) -> None:
     model.load_state_dict(own)
 
 
-def classify(smoothing: float, mixup: float) -> Step:
-    """Cross-entropy on mixed samples.
+def classify(smoothing: float, samples: int = 1) -> Step:
+    """Cross-entropy; on mixed samples where the batch says how they are mixed.
 
     Args:
         smoothing: Share of the label spread over all classes.
-        mixup: Parameter of the beta distribution of the mixture; 0: none. A sample's partner is its mirror place in the
-            same chunk, so mixtures depend on how a batch is divided.
+        samples: Samples of each clip, which follow each other.
     """
 
     def step(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         clip, label = batch["clip"], batch["label"]
-        if not mixup or len(clip) < 2:
+
+        def loss(scores: Tensor, to: Tensor) -> Tensor:
+            return functional.cross_entropy(scores, to, label_smoothing=smoothing, reduction="none")
+
+        if "mixture" not in batch:
             scores = model(clip)
-            loss = functional.cross_entropy(scores, label, label_smoothing=smoothing, reduction="none")
-        else:
-            share = float(torch.distributions.Beta(mixup, mixup).sample())
-            scores = model(clip * share + clip.flip(0) * (1 - share))
-            both = [
-                functional.cross_entropy(scores, to, label_smoothing=smoothing, reduction="none")
-                for to in (label, label.flip(0))
-            ]
-            loss = both[0] * share + both[1] * (1 - share)
-        return {"loss": loss, "top1": (scores.argmax(1) == label).float()}
+            return {"loss": loss(scores, label), "top1": (scores.argmax(1) == label).float()}
+        other = partners(len(clip), samples).to(clip.device)
+        mixed, own = mix(clip, batch["mixture"], other)
+        scores = model(mixed)
+        value = loss(scores, label) * own + loss(scores, label[other]) * (1 - own)
+        return {"loss": value, "top1": (scores.argmax(1) == label).float()}
 
     return step
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from m2m.errors import InputError
 from m2m.train.batches import Masking, RandomSamples, Views, load, plan, to_device
 from m2m.train.clips import open_set
+from m2m.train.mixtures import Mixing
 from tests.train.toysets import INPUT, MODEL
 
 
@@ -26,6 +27,9 @@ def test_processes_share_what_one_would_do(n, batch, chunk, count, epoch):
         shared = [clip for p in parts for part in p.steps[step] for clip in part]
         assert sorted(shared) == sorted(whole[0])
         assert all(len(part) <= chunk or not chunk for p in parts for part in p.steps[step])
+        if min(n, batch) >= 2 * count and chunk != 1:  # neighbours stay together, in the same place
+            pairs = {whole[0][i : i + 2] for i in range(0, len(whole[0]), 2)}
+            assert {part[i : i + 2] for p in parts for part in p.steps[step] for i in range(0, len(part), 2)} == pairs
         assert all(p.totals[step] == len(whole[0]) == min(n, batch) for p in parts)
     used = [clip for step in alone.steps for clip in step[0]]
     assert len(used) == len(set(used)) and n - len(used) < batch
@@ -88,6 +92,25 @@ def test_views_differ_and_are_those_of_their_clip(toys):
     assert same(next(load(data, [[0, 3]], 0, False)), batch)
     assert same(data.reduced((1, 1))[1][0], Views(open_set(toys), MODEL, INPUT, (1, 1))[1][0])
     assert len(data[1]) == 2
+
+
+def test_several_samples_of_a_clip_follow_each_other(toys):
+    data = RandomSamples(open_set(toys), MODEL, INPUT, 3, samples=3)
+    batch = next(load(data, [[(0, 7), (0, 0)]], 0, False))
+    assert batch["label"].tolist() == [1, 1, 1, 0, 0, 0] and "visible" not in batch and "mixture" not in batch
+
+
+def test_augmented_samples_depend_on_seed_epoch_and_clip_alone(toys):
+    params = replace(INPUT, randaugment="rand-m7-n4-mstd0.5-inc1", erase=0.5, scales=(1.0, 0.75), stride=2)
+    keys = [[(0, i) for i in range(8)]]
+
+    def of(workers):
+        data = RandomSamples(open_set(toys), MODEL, params, 3, samples=2, mixing=Mixing(0.8, 1.0))
+        return next(load(data, keys, workers, False))
+
+    assert same(of(0), of(2)) and of(0)["mixture"].shape == (16, 5)
+    plain = next(load(RandomSamples(open_set(toys), MODEL, INPUT, 3, samples=2), keys, 0, False))
+    assert not torch.equal(plain["clip"], of(0)["clip"])
 
 
 def test_a_clip_too_short_for_two_windows_is_seen_once(toys):

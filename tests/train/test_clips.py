@@ -3,13 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from m2m import video
 from m2m.clips import Clip, read_card, read_manifest
 from m2m.errors import InputError
-from m2m.train.clips import check_labels, covering, decode, open_set
+from m2m.train.clips import check_labels, open_set
 from tests.train.toysets import rewrite
 
 
@@ -80,36 +78,6 @@ def test_what_cannot_be_evaluated_is_named(edited, change, message):
 def test_what_cannot_be_trained_on_is_named(edited, change, message):
     with pytest.raises(InputError, match=message):
         open_set(edited(change))
-
-
-def test_decoded_frames_are_those_of_the_video(toys):
-    path = toys / "videos" / "down_0.mp4"
-    whole = np.stack([f.image for f in video.read(path)])
-    found = decode(path, None, (48, 72), 1.0)
-    assert found.shape == whole.shape == (12, 48, 72, 3)
-    for i, frame in enumerate(found):  # the chroma of noise depends on the scaler, the frame does not
-        far = np.abs(frame.astype(int) - whole).mean((1, 2, 3))
-        assert far.argmin() == i and far[i] < 6
-    assert np.array_equal(decode(path, [2, 2, 7], (48, 72), 1.0), found[[2, 2, 7]])
-
-
-def test_frames_are_resized_to_cover_the_smallest_crop():
-    assert covering((240, 432), (112, 112), 1.0) == (112, 202)
-    assert covering((240, 432), (112, 112), 0.5) == (158, 285)
-    assert covering((100, 100), (224, 224), 0.5) == (100, 100)
-
-
-@pytest.mark.parametrize("damage", [lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"junk" * 99])
-def test_a_broken_video_stops_training_with_its_name(toys, tmp_path, damage):
-    path = tmp_path / "broken.mp4"
-    path.write_bytes(damage((toys / "videos" / "down_0.mp4").read_bytes()))
-    with pytest.raises(InputError, match=r"broken\.mp4"):
-        decode(path, list(range(12)), (32, 48), 1.0)
-
-
-def test_a_video_shorter_than_its_manifest_is_refused(toys):
-    with pytest.raises(InputError, match="fewer frames"):
-        decode(toys / "videos" / "down_0.mp4", [0, 30], (32, 48), 1.0)
 
 
 def test_clip_rows_are_what_the_manifest_has(toys):

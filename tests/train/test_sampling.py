@@ -90,3 +90,50 @@ def test_colours_leave_grey_grey_and_differ_between_samples():
     reds = [tuple(np.clip(c[:, :3] @ [0.8, 0.2, 0.2] + c[:, 3], 0, 1)) for c in found]
     hues = {round(colorsys.rgb_to_hsv(*red)[0], 2) for red in reds}
     assert len(hues) > 5
+
+
+@given(st.integers(1, 15), st.floats(0, 1), st.floats(0, 0.999))
+def test_a_short_clip_repeats_its_frames_evenly_and_in_order(n, start, phase):
+    indices = frame_indices(n, 25, 16, 2.7, start, phase)
+    counts = np.bincount(indices, minlength=n)
+    assert (np.diff(indices) >= 0).all() and len(counts) == n
+    assert counts.max() - counts.min() <= 1
+
+
+@given(st.integers(64, 300), st.integers(1, 4), st.sampled_from([24, 30000 / 1001, 12.5]), st.integers(0, 99))
+def test_a_stride_is_so_many_frames_at_any_rate(n, stride, fps, seed):
+    window = InputParams(stride=stride).window(16, fps)
+    indices = frame_indices(n, fps, 16, window, *np.random.default_rng(seed).uniform(size=2))
+    assert set(np.diff(indices)) == {stride}
+
+
+def test_without_a_stride_seconds_count():
+    assert InputParams(seconds=1.5).window(16, 30) == 1.5
+
+
+@given(st.integers(40, 300), st.integers(40, 300), st.integers(0, 999))
+def test_crops_of_several_scales_have_the_sides_and_places_of_multiscalecrop(height, width, seed):
+    scales = (1, 0.875, 0.75, 0.66)
+    left, top, w, h = random_box((height, width), (64, 64), InputParams(scales=scales), np.random.default_rng(seed))
+    base = min(height, width)
+    across, down = (min(range(4), key=lambda i: abs(scales[i] * base - side)) for side in (w, h))
+    assert (w, h) == pytest.approx((scales[across] * base, scales[down] * base)) and abs(across - down) <= 1
+    for start, room in ((left, width - w), (top, height - h)):
+        assert start >= 0 and start <= room + 1e-9
+        assert room < 1e-9 or (4 * start / room) == pytest.approx(round(4 * start / room))
+
+
+def test_all_places_and_scales_of_a_crop_are_drawn():
+    params, rng = InputParams(scales=(1.0, 0.5)), np.random.default_rng(0)
+    boxes = {tuple(np.round(random_box((100, 160), (50, 50), params, rng), 6)) for _ in range(600)}
+    sides = {box[2:] for box in boxes}
+    assert sides == {(100, 100), (50, 50), (100, 50), (50, 100)}
+    assert len({box[:2] for box in boxes if box[2:] == (50, 50)}) == 13
+
+
+def test_a_crop_touches_no_pixel_outside_of_it():
+    frames = smooth()
+    other = frames.copy()
+    other[:, :, :19], other[:, :9] = 0, 255
+    box = (20, 10, 64, 48)
+    assert np.array_equal(cut(frames, box, (24, 32), True), cut(other, box, (24, 32), True))
