@@ -35,7 +35,7 @@ class Trained:
 
     Attributes:
         summary: What the stage says of itself.
-        figures: The file of figures, as a mapping.
+        figures: The file of figures, as a mapping; empty in all processes but the first.
     """
 
     summary: TrainSummary
@@ -64,7 +64,13 @@ class Trained:
 
 
 def pretrain_set(
-    dataset: str | Path, out: Path, params: PretrainParams, model: ModelParams, *, seed: int | None = None
+    dataset: str | Path,
+    out: Path,
+    params: PretrainParams,
+    model: ModelParams,
+    *,
+    seed: int | None = None,
+    address: str = "",
 ) -> Trained:
     """Pre-trains on a data set.
 
@@ -74,13 +80,15 @@ def pretrain_set(
         params: How.
         model: Its size.
         seed: In place of the parameters' own.
+        address: What the tracker calls the data set's place; empty: `dataset`.
 
     Raises:
         InputError: The data set or the parameters cannot be used.
         InfrastructureError: A store or the disk failed.
     """
     params = params if seed is None else replace(params, seed=seed)
-    with checkout(dataset) as folder, _tracked("pretrain", dataset, folder, out, params, model) as run:
+    place = address or dataset
+    with checkout(dataset) as folder, _tracked("pretrain", place, folder, out, params, model) as run:
         done = pretrain(folder, out, params, model, tracker=run, store=any_work_store())
         return _finished(done, run, None)
 
@@ -93,6 +101,7 @@ def align_set(
     model: ModelParams,
     *,
     seed: int | None = None,
+    address: str = "",
 ) -> Trained:
     """Aligns a pre-trained encoder on a data set's labels; arguments as in `pretrain_set`.
 
@@ -103,9 +112,11 @@ def align_set(
         params: How.
         model: Its size.
         seed: In place of the parameters' own.
+        address: As in `pretrain_set`.
     """
     params = params if seed is None else replace(params, seed=seed)
-    with checkout(dataset) as folder, _tracked("align", dataset, folder, out, params, model) as run:
+    place = address or dataset
+    with checkout(dataset) as folder, _tracked("align", place, folder, out, params, model) as run:
         done = align(folder, checkpoint, out, params, model, tracker=run, store=any_work_store())
         return _finished(done, run, checkpoint)
 
@@ -121,6 +132,7 @@ def evaluate_set(
     protocol: str = "ft",
     seed: int = 0,
     keep_model: bool = True,
+    address: str = "",
 ) -> Trained:
     """Tests an encoder on a data set; arguments as in `pretrain_set`.
 
@@ -134,11 +146,12 @@ def evaluate_set(
         protocol: `ft` or `lp`.
         seed: Of everything random.
         keep_model: Leave the tested model in `out`; the tracker has it in any case.
+        address: As in `pretrain_set`.
     """
     kind = f"evaluate-{protocol}"
     with (
         checkout(dataset) as folder,
-        _tracked(kind, dataset, folder, out, params, model, checkpoint, seed, name) as run,
+        _tracked(kind, address or dataset, folder, out, params, model, checkpoint, seed, name) as run,
     ):
         store = any_work_store()
         done = evaluate(folder, checkpoint, out, params, model, protocol=protocol, seed=seed, tracker=run, store=store)
@@ -183,9 +196,11 @@ def _tracked(
 
 def _finished(done: TrainSummary, run: Run, checkpoint: Path | None) -> Trained:
     """Carries the figures of the stages before along, and draws the curve."""
+    if not FIRST:  # perhaps on another machine, where nothing was written
+        return Trained(done, {})
     figures: dict[str, Any] = json.loads(done.metrics.read_text(encoding="utf-8"))
     lineage = done.metrics.parent / LINEAGE
-    if checkpoint is not None and FIRST:
+    if checkpoint is not None:
         lineage.mkdir(exist_ok=True)
         for path in sorted((checkpoint / LINEAGE).glob("*.json")):
             shutil.copy(path, lineage / path.name)
