@@ -30,10 +30,11 @@ def align(
     from pathlib import Path
 
     from m2m.artifacts import opened, stamp
-    from m2m.experiment import align_set
+    from m2m.launch import launch, processes
     from m2m.params import section
 
     settings = section("align", params), section("model", model)
-    done = align_set(dataset, opened(checkpoint, "checkpoint"), Path(aligned.path), *settings, seed=seed)
+    learned, out, gpus = opened(checkpoint, "checkpoint"), Path(aligned.path), processes("gpu")
+    done = launch("align_set", dataset, learned, out, *settings, count=gpus, seed=seed)
     stamp(aligned, "checkpoint", **done.about)
     metrics.metadata.update(done.metrics)

@@ -36,13 +36,14 @@ def evaluate(
     from pathlib import Path
 
     from m2m.artifacts import opened, stamp
-    from m2m.experiment import evaluate_set
+    from m2m.launch import launch, processes
     from m2m.params import section
 
     settings = section("evaluate", params), section("model", model)
     encoder, out = opened(checkpoint, "checkpoint"), Path(evaluation.path)
     test = {"name": name, "protocol": protocol, "seed": seed}
-    done = evaluate_set(dataset, encoder, out, *settings, **test, keep_model=False)
+    gpus = processes("gpu")
+    done = launch("evaluate_set", dataset, encoder, out, *settings, **test, keep_model=False, count=gpus)
     stamp(evaluation, "evaluation", **done.about)
     metrics.metadata.update(done.metrics)
     confusion.log_confusion_matrix(done.figures["classes"], done.figures["confusion"])

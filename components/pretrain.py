@@ -21,10 +21,11 @@ def pretrain(dataset: str, params: dict, model: dict, seed: int, checkpoint: Out
     from pathlib import Path
 
     from m2m.artifacts import stamp
-    from m2m.experiment import pretrain_set
+    from m2m.launch import launch, processes
     from m2m.params import section
 
     settings = section("pretrain", params), section("model", model)
-    done = pretrain_set(dataset, Path(checkpoint.path), *settings, seed=seed)
+    out, gpus = Path(checkpoint.path), processes("gpu")
+    done = launch("pretrain_set", dataset, out, *settings, count=gpus, seed=seed)
     stamp(checkpoint, "checkpoint", **done.about)
     metrics.metadata.update(done.metrics)

@@ -180,6 +180,8 @@ def _add_training(add: Callable[..., argparse.ArgumentParser]) -> None:
         command.add_argument("dataset", metavar="DATASET", help="its folder, or the hash of a published one")
         command.add_argument("output", metavar="OUTPUT", type=Path, help="folder of checkpoint.pt and metrics.json")
         command.add_argument("--seed", type=int, default=None if name != "evaluate" else 0, help="of everything random")
+        text = "that train one model together on this machine: a number, or gpu for one on each (default: 1)"
+        command.add_argument("--processes", default="1", help=text)
         if name != "pretrain":
             text = "what m2m pretrain wrote" if name == "align" else "what m2m align or pretrain wrote"
             command.add_argument("--checkpoint", type=Path, required=name == "align", default=None, help=text)
@@ -348,27 +350,25 @@ def _gate(args: argparse.Namespace) -> int:
 
 
 def _pretrain(args: argparse.Namespace) -> int:
-    from m2m.experiment import pretrain_set
-
     settings = _load("pretrain", args), _load("model", args)
-    _say(str(pretrain_set(args.dataset, args.output, *settings, seed=args.seed)))
-    return int(Exit.DONE)
+    return _train("pretrain_set", args, args.output, *settings, seed=args.seed)
 
 
 def _align(args: argparse.Namespace) -> int:
-    from m2m.experiment import align_set
-
     settings = _load("align", args), _load("model", args)
-    _say(str(align_set(args.dataset, args.checkpoint, args.output, *settings, seed=args.seed)))
-    return int(Exit.DONE)
+    return _train("align_set", args, args.checkpoint, args.output, *settings, seed=args.seed)
 
 
 def _evaluate(args: argparse.Namespace) -> int:
-    from m2m.experiment import evaluate_set
-
     settings = _load("evaluate", args), _load("model", args)
     test = {"name": args.name, "protocol": args.protocol, "seed": args.seed}
-    _say(str(evaluate_set(args.dataset, args.checkpoint, args.output, *settings, **test)))
+    return _train("evaluate_set", args, args.checkpoint, args.output, *settings, **test)
+
+
+def _train(stage: str, args: argparse.Namespace, *settings: Any, **named: Any) -> int:
+    from m2m.launch import launch, processes
+
+    _say(str(launch(stage, args.dataset, *settings, count=processes(args.processes), **named)))
     return int(Exit.DONE)
 
 

@@ -17,6 +17,7 @@ class ClusterParams:
         tag: Tag of all images; empty for the hash of what each holds.
         pull_secret: Name of the secret with the registry's credentials, in the run's namespace; empty for none.
         gpu: Resource name of the GPUs to ask for where they help, `nvidia.com/gpu`; empty for none.
+        train_gpus: GPUs of a pod that pre-trains, aligns or evaluates; processors and memory grow with them.
         gpu_pool: `KEY=VALUE` that the nodes with these GPUs are labelled with; empty for any node.
         spot_pool: `KEY=VALUE` of the taint of nodes that may go away at any time; empty keeps tasks off them. Only
             tasks that lose little are let on: what is done lies in the work store.
@@ -29,6 +30,7 @@ class ClusterParams:
     tag: str = ""
     pull_secret: str = ""
     gpu: str = ""
+    train_gpus: int = 1
     gpu_pool: str = ""
     spot_pool: str = ""
     labels: tuple[str, ...] = ("app.kubernetes.io/part-of=m2m",)
@@ -49,5 +51,9 @@ class ClusterParams:
                 raise ValueError(f"{name}: {wrong[0]!r} is not KEY=VALUE as Kubernetes writes labels")
         if self.gpu_pool and not self.gpu:
             raise ValueError("gpu_pool without gpu: name the resource as well, nvidia.com/gpu")
+        if not 1 <= self.train_gpus <= 64:
+            raise ValueError(f"train_gpus is 1 to 64, not {self.train_gpus}")
+        if self.train_gpus > 1 and not self.gpu:
+            raise ValueError("train_gpus without gpu: name the resource as well, nvidia.com/gpu")
         if not 0 < self.shard_gib <= 1024:
             raise ValueError(f"shard_gib is above 0 and up to 1024, not {self.shard_gib}")

@@ -25,8 +25,10 @@ from m2m.train.stage import METRICS, TrainSummary
 LINEAGE = "lineage"
 """Folder beside a stage's results with the figures of the stages before it: `pretrain.json`, `align.json`."""
 
-FIRST = os.environ.get("RANK", "0") == "0"
-"""Whether this is the only process, or the first of torchrun's: the one that writes."""
+
+def first() -> bool:
+    """Whether this is the only process, or the first of torchrun's: the one that writes."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,13 @@ class Trained:
 
 
 def pretrain_set(
-    dataset: str | Path, out: Path, params: PretrainParams, model: ModelParams, *, seed: int | None = None
+    dataset: str | Path,
+    out: Path,
+    params: PretrainParams,
+    model: ModelParams,
+    *,
+    seed: int | None = None,
+    address: str = "",
 ) -> Trained:
     """Pre-trains on a data set.
 
@@ -74,13 +82,15 @@ def pretrain_set(
         params: How.
         model: Its size.
         seed: In place of the parameters' own.
+        address: What the tracker calls the data set's place; empty: `dataset`.
 
     Raises:
         InputError: The data set or the parameters cannot be used.
         InfrastructureError: A store or the disk failed.
     """
     params = params if seed is None else replace(params, seed=seed)
-    with checkout(dataset) as folder, _tracked("pretrain", dataset, folder, out, params, model) as run:
+    place = address or dataset
+    with checkout(dataset) as folder, _tracked("pretrain", place, folder, out, params, model) as run:
         done = pretrain(folder, out, params, model, tracker=run, store=any_work_store())
         return _finished(done, run, None)
 
@@ -93,6 +103,7 @@ def align_set(
     model: ModelParams,
     *,
     seed: int | None = None,
+    address: str = "",
 ) -> Trained:
     """Aligns a pre-trained encoder on a data set's labels; arguments as in `pretrain_set`.
 
@@ -103,9 +114,11 @@ def align_set(
         params: How.
         model: Its size.
         seed: In place of the parameters' own.
+        address: As in `pretrain_set`.
     """
     params = params if seed is None else replace(params, seed=seed)
-    with checkout(dataset) as folder, _tracked("align", dataset, folder, out, params, model) as run:
+    place = address or dataset
+    with checkout(dataset) as folder, _tracked("align", place, folder, out, params, model) as run:
         done = align(folder, checkpoint, out, params, model, tracker=run, store=any_work_store())
         return _finished(done, run, checkpoint)
 
@@ -121,6 +134,7 @@ def evaluate_set(
     protocol: str = "ft",
     seed: int = 0,
     keep_model: bool = True,
+    address: str = "",
 ) -> Trained:
     """Tests an encoder on a data set; arguments as in `pretrain_set`.
 
@@ -134,15 +148,16 @@ def evaluate_set(
         protocol: `ft` or `lp`.
         seed: Of everything random.
         keep_model: Leave the tested model in `out`; the tracker has it in any case.
+        address: As in `pretrain_set`.
     """
     kind = f"evaluate-{protocol}"
     with (
         checkout(dataset) as folder,
-        _tracked(kind, dataset, folder, out, params, model, checkpoint, seed, name) as run,
+        _tracked(kind, address or dataset, folder, out, params, model, checkpoint, seed, name) as run,
     ):
         store = any_work_store()
         done = evaluate(folder, checkpoint, out, params, model, protocol=protocol, seed=seed, tracker=run, store=store)
-        if FIRST:
+        if first():
             figures = json.loads(done.metrics.read_text(encoding="utf-8"))
             figures |= {"name": name or figures["dataset"]}
             write_atomic(done.metrics, (json.dumps(figures, indent=1) + "\n").encode())
@@ -184,9 +199,9 @@ def _tracked(
 def _finished(done: TrainSummary, run: Run, checkpoint: Path | None) -> Trained:
     """Carries the figures of the stages before along, and draws the curve."""
     # The other processes of a training may have another disk.
-    figures: dict[str, Any] = json.loads(done.metrics.read_text(encoding="utf-8")) if FIRST else done.report
+    figures: dict[str, Any] = json.loads(done.metrics.read_text(encoding="utf-8")) if first() else done.report
     lineage = done.metrics.parent / LINEAGE
-    if checkpoint is not None and FIRST:
+    if checkpoint is not None and first():
         lineage.mkdir(exist_ok=True)
         for path in sorted((checkpoint / LINEAGE).glob("*.json")):
             shutil.copy(path, lineage / path.name)

@@ -1,4 +1,4 @@
-"""`python -m pipelines run | submit | schedule | compile`: the pipelines on this machine, on a cluster, or as files."""
+"""`python -m pipelines run | submit | schedule | compile | trainjob`: on this machine, on a cluster, or as files."""
 
 import argparse
 import json
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from m2m import params
 from m2m.errors import Exit, M2MError
 from m2m.files import write_atomic
 from pipelines import arguments
@@ -38,6 +39,13 @@ def _parser() -> argparse.ArgumentParser:
         "--manifests", action="store_true", help="as Kubernetes resources instead of KFP's own format"
     )
     arguments.add_params(compile_)
+    about = "write a pre-training on several machines, for Kubeflow's Trainer"
+    job = commands.add_parser("trainjob", help=about, description=about)
+    job.add_argument("output", type=Path, metavar="OUTPUT", help="a YAML file for kubectl apply")
+    job.add_argument("--pretrain", required=True, metavar="HASH", help="data set to pre-train on")
+    job.add_argument("--machines", type=int, default=2, help="pods of cluster.train_gpus GPUs each (default: 2)")
+    job.add_argument("--seed", type=int, default=0, help="as the experiment pipeline has it (default: 0)")
+    arguments.add_params(job)
     return parser
 
 
@@ -156,6 +164,21 @@ def _compile(args: argparse.Namespace) -> int:
     return int(Exit.DONE)
 
 
+def _trainjob(args: argparse.Namespace) -> int:
+    import yaml
+
+    from pipelines.trainjob import trainjob
+
+    names = ("model", "pretrain")
+    said = arguments.overrides(args.set, (*names, "cluster"))
+    loaded = {name: params.load(name, args.profile, args.params, said.get(name)) for name in names}
+    sections = {name: params.to_dict(found) for name, found in loaded.items()}
+    documents = trainjob(args.pretrain, sections, args.seed, args.machines, arguments.cluster_params(args, names))
+    write_atomic(args.output, yaml.safe_dump_all(documents, sort_keys=False).encode())
+    print(f"kubectl apply -n NAMESPACE -f {args.output}")
+    return int(Exit.DONE)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Runs the command line; exit codes as those of `m2m`."""
     args = _parser().parse_args(argv)
@@ -164,6 +187,7 @@ def main(argv: list[str] | None = None) -> int:
         "submit": _submit,
         "schedule": _schedule,
         "compile": _compile,
+        "trainjob": _trainjob,
     }
     try:
         return commands[args.command](args)

@@ -1,7 +1,7 @@
 """What a task asks of the cluster: processors, memory, disk, a GPU, time, further attempts, the stores' addresses."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kfp import kubernetes
 from kfp.dsl import PipelineTask
@@ -37,6 +37,7 @@ class Needs:
         shm: Shared memory of data loaders in GB. It lies in memory, so it is added to the request and the limit.
         scratch: Disk of its own, in shards; none of them is bigger than `cluster.shard_gib`.
         spot: Whether it may run where nodes go away: it loses at most a clip or a checkpoint interval.
+        spreads: Whether it uses `cluster.train_gpus` GPUs; processors and memory are those of one.
     """
 
     cpu: int
@@ -47,6 +48,13 @@ class Needs:
     shm: int = 0
     scratch: float = 0
     spot: bool = False
+    spreads: bool = False
+
+    def of(self, gpus: int) -> "Needs":
+        """What it needs on that many GPUs."""
+        if not self.spreads:
+            return self
+        return replace(self, cpu=self.cpu * gpus, memory=self.memory * gpus, shm=self.shm * gpus)
 
 
 SCRATCH_GIB = 2
@@ -67,9 +75,9 @@ NEEDS = {
     "gate": Needs(1, 1, 0.5, retries=0),
     "describe": Needs(1, 4, 1, scratch=2),
     "register": Needs(2, 4, 12, scratch=3),
-    "pretrain": Needs(8, 56, 240, gpu=True, shm=8, scratch=16, spot=True),
-    "align": Needs(8, 56, 96, gpu=True, shm=8, scratch=16, spot=True),
-    "evaluate": Needs(8, 56, 48, gpu=True, shm=8, scratch=16, spot=True),
+    "pretrain": Needs(8, 56, 240, gpu=True, shm=8, scratch=16, spot=True, spreads=True),
+    "align": Needs(8, 56, 96, gpu=True, shm=8, scratch=16, spot=True, spreads=True),
+    "evaluate": Needs(8, 56, 48, gpu=True, shm=8, scratch=16, spot=True, spreads=True),
     "summarize": Needs(1, 4, 1, scratch=2),
     "purge": Needs(1, 2, 12),
     "report-failure": Needs(1, 1, 0.5, retries=0),
@@ -89,8 +97,8 @@ def fit(task: PipelineTask, stage: str, cluster: ClusterParams | None) -> Pipeli
         stage: A key of `NEEDS`.
         cluster: What the cluster is like; None for a run on this machine, where a task has no disk of its own.
     """
-    needs, on_cluster = NEEDS[stage], cluster is not None
-    cluster = cluster or ClusterParams()
+    on_cluster, cluster = cluster is not None, cluster or ClusterParams()
+    needs = NEEDS[stage].of(cluster.train_gpus)
     task.set_container_image(address(task.container_spec.image, cluster.registry, cluster.tag))
     if cluster.pull_secret:
         kubernetes.set_image_pull_secrets(task, [cluster.pull_secret])
@@ -140,7 +148,7 @@ def _nodes(task: PipelineTask, needs: Needs, cluster: ClusterParams) -> None:
     for key, value in _labels(cluster).items():
         kubernetes.add_pod_label(task, key, value)
     if cluster.gpu and needs.gpu:
-        task.set_accelerator_type(cluster.gpu).set_accelerator_limit(1)
+        task.set_accelerator_type(cluster.gpu).set_accelerator_limit(cluster.train_gpus if needs.spreads else 1)
         # Clusters with a GPU pool taint it with the resource's name, so that nothing else lands there.
         kubernetes.add_toleration(task, key=cluster.gpu, operator="Exists", effect="NoSchedule")
         if cluster.gpu_pool:

@@ -101,7 +101,6 @@ def test_another_process_of_a_training_needs_nothing_that_the_first_one_writes(t
         "pretrain", "f" * 64, tmp_path / "no.pt", "0" * 64, tmp_path / "no.json", 1, 0, {"loss": 0.5}, figures
     )
     monkeypatch.setenv("RANK", "1")
-    monkeypatch.setattr(experiment, "FIRST", False)
     monkeypatch.setattr(experiment, "pretrain", lambda *args, **kwargs: summary)
     write_set(tmp_path / "set", held=1)
     done = pretrain_set(tmp_path / "set", tmp_path / "out", section("pretrain", {}), section("model", MODEL))

@@ -143,6 +143,23 @@ def test_only_what_helps_gets_a_gpu(compiled):
             assert ("accelerator" in executor["container"]["resources"]) == (stage in wanting), name
 
 
+def test_trainings_spread_over_the_gpus_asked_for_and_nothing_else_does(tmp_path):
+    made = compile_all(tmp_path, ClusterParams(gpu="nvidia.com/gpu", train_gpus=4))
+    seen = set()
+    for path in made:
+        spec = next(yaml.safe_load_all(path.read_text()))
+        for name, executor in spec["deploymentSpec"]["executors"].items():
+            stage, asked = name.removeprefix("exec-"), executor["container"]["resources"]
+            spread = stage in ("pretrain", "align", "evaluate")
+            if "accelerator" in asked:
+                assert asked["accelerator"]["resourceCount"] == ("4" if spread else "1"), stage
+            assert float(asked["resourceCpuRequest"]) == resources.NEEDS[stage].cpu * (4 if spread else 1), stage
+            seen |= {stage} if spread else set()
+    assert seen == {"pretrain", "align", "evaluate"}
+    with pytest.raises(ValueError, match="train_gpus without gpu"):
+        ClusterParams(train_gpus=2)
+
+
 def test_what_holds_people_is_not_cached_and_the_source_is_looked_at_anew(compiled):
     fresh = {"snapshot", "ingest", "detect", "inpaint", "recover", "compose", "augment", "audit", "merge", "gate"}
     seen = set()

@@ -1,0 +1,123 @@
+"""Several processes started from Python: one model, one checkout, and errors that arrive as what they are."""
+
+import json
+import multiprocessing
+import os
+import socket
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import torch._dynamo  # else every process imports it
+
+from m2m import launch as launching
+from m2m.errors import InfrastructureError, InputError
+from m2m.launch import Machines, launch, machines, processes
+from m2m.train.checkpoints import read
+from tests.train.toysets import ALIGN, MODEL, PRETRAIN, make_set
+
+PARAMS = replace(PRETRAIN, epochs=2, micro_batch=2)
+
+
+@pytest.fixture(scope="module")
+def toys(tmp_path_factory) -> Path:
+    return make_set(tmp_path_factory.mktemp("toys") / "set")
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch, tmp_path):
+    monkeypatch.setenv("M2M_TRACKING", "off")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("M2M_WORK", str(tmp_path / "work"))
+    monkeypatch.setattr(launching, "START", "fork")  # in place of new programs: nothing is imported again
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return read(folder / "checkpoint.pt")["model"]
+
+
+def alike(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> None:
+    for name, value in one.items():
+        if not name.endswith("qkv.bias"):  # a key's bias moves by rounding alone
+            torch.testing.assert_close(value, two[name], rtol=1e-3, atol=1e-5)
+
+
+@pytest.fixture
+def alone(toys, tmp_path) -> Path:
+    """What one process makes of it."""
+    out = tmp_path / "alone"
+    assert launch("pretrain_set", toys, out, PARAMS, MODEL, count=1, seed=3).figures["environment"]["processes"] == 1
+    return out
+
+
+def test_two_processes_train_the_model_of_one(toys, alone, tmp_path, monkeypatch):
+    monkeypatch.setenv("M2M_WORK", str(tmp_path / "other"))
+    two = launch("pretrain_set", toys, tmp_path / "two", PARAMS, MODEL, count=2, seed=3)
+    assert two.figures["environment"]["processes"] == 2
+    one = json.loads((alone / "metrics.json").read_text())
+    assert two.metrics["loss"] == pytest.approx(one["history"][-1]["loss"], rel=1e-3)
+    assert two.about["fingerprint"] == one["fingerprint"]
+    alike(weights(alone), weights(tmp_path / "two"))
+
+
+def test_an_error_of_a_process_is_the_users_error(toys, tmp_path):
+    with pytest.raises(InputError, match="is not a checkpoint"):
+        (tmp_path / "checkpoint.pt").write_bytes(b"nothing")
+        (tmp_path / "metrics.json").write_text('{"fingerprint": "f", "stage": "pretrain"}')
+        launch("align_set", toys, tmp_path, tmp_path / "out", ALIGN, MODEL, count=2)
+
+
+def test_a_process_that_dies_is_named(toys, tmp_path):
+    with pytest.raises(InfrastructureError, match=r"process \d of the training ended with 1"):
+        launch("pretrain_set", toys, tmp_path / "out", "no parameters", MODEL, count=2, seed=1)
+
+
+def machine(rank: int, port: str, toys: Path, disk: Path) -> None:
+    """What one of two machines does, as Kubeflow's Trainer starts it."""
+    given = {"PET_NNODES": "2", "PET_MASTER_ADDR": "127.0.0.1", "PET_MASTER_PORT": port, "PET_NODE_RANK": str(rank)}
+    os.environ.update(given)
+    trained = launch("pretrain_set", toys, disk, PARAMS, MODEL, count=1, seed=3)
+    assert trained.figures["environment"]["processes"] == 2
+
+
+def test_two_machines_with_disks_of_their_own_train_one_model(toys, alone, tmp_path):
+    """Only the first writes results."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    fork = multiprocessing.get_context("fork")
+    both = [fork.Process(target=machine, args=(n, port, toys, tmp_path / f"disk{n}")) for n in (1, 0)]
+    for one in both:
+        one.start()
+    for one in both:
+        one.join(60)
+    assert [one.exitcode for one in both] == [0, 0]
+    assert not (tmp_path / "disk1" / "checkpoint.pt").exists()
+    alike(weights(alone), weights(tmp_path / "disk0"))
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"PET_NNODES": "two"},
+        {"PET_NNODES": "2", "PET_NODE_RANK": "0"},
+        {"PET_NNODES": "2", "PET_NODE_RANK": "2", "PET_MASTER_ADDR": "first"},
+    ],
+)
+def test_machines_that_cannot_be_are_said(environment):
+    with pytest.raises(InputError):
+        machines(environment)
+
+
+def test_machines_are_what_trainer_says():
+    assert machines({}) == Machines()
+    environment = {"PET_NNODES": "3", "PET_NODE_RANK": "2", "PET_MASTER_ADDR": "first", "PET_MASTER_PORT": "99"}
+    assert machines(environment) == Machines(3, 2, "first:99")
+
+
+@pytest.mark.parametrize("wrong", ["0", "-1", "many", ""])
+def test_processes_are_a_number_or_one_on_each_gpu(wrong):
+    assert processes("3") == 3 and processes("gpu") == max(1, torch.cuda.device_count())
+    with pytest.raises(InputError, match="processes"):
+        processes(wrong)
