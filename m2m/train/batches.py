@@ -24,7 +24,7 @@ from m2m.train.masks import split_tokens
 from m2m.train.mixtures import Mixing, draw
 from m2m.train.params import InputParams, ModelParams
 from m2m.train.sampling import cut, frame_indices, random_box, random_colours, view_boxes
-from m2m.train.sigterm import ignore
+from m2m.train.sigterm import apart
 
 Sample = dict[str, Any]
 """Arrays and numbers by name."""
@@ -225,7 +225,7 @@ def load(data: Dataset, keys: Sequence[Sequence[Any]], workers: int, pin: bool) 
         num_workers=workers,
         collate_fn=_stack,
         pin_memory=pin,
-        worker_init_fn=ignore,
+        worker_init_fn=apart,
     )
     for batch in loader:
         if isinstance(batch, M2MError):

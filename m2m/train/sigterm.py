@@ -1,5 +1,6 @@
 """SIGTERM during a training: put off until what is in hand is done and saved, then dealt with as everywhere else."""
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -70,6 +71,9 @@ def put_off() -> Iterator[Sigterm]:
         raise KeyboardInterrupt
 
 
-def ignore(_: int = 0) -> None:
-    """For a loader's workers: when a whole group of processes is told to stop, the step in hand still needs them."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+def apart(_: int = 0) -> None:
+    """For a loader's workers: when a whole group of processes is told to stop, the step in hand still needs them.
+
+    They do not ignore the signal: their own process ends them with it.
+    """
+    os.setpgid(0, 0)
