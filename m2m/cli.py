@@ -14,6 +14,9 @@ from m2m.errors import Exit, InputError, M2MError
 
 Command = Callable[[argparse.Namespace], int]
 
+PAIRS = (("curate", "report"), ("curate", "compare"), ("model", "convert"))
+"""Commands of two words."""
+
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
@@ -30,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=more.pop("description", None), **more)
         command.set_defaults(run=run)
         if params:
-            command.add_argument("--profile", default=None, help="a profile (laptop ...), or a YAML file")
+            command.add_argument("--profile", default=None, help="a profile (laptop ...) or a YAML file; a,b: b over a")
             command.add_argument(
                 "--params", type=Path, default=None, help="a params.yaml (default: the built-in values)"
             )
@@ -187,6 +190,19 @@ def _add_training(add: Callable[..., argparse.ArgumentParser]) -> None:
                 "--protocol", choices=("ft", "lp"), default="ft", help="all weights, or the head alone"
             )
             command.add_argument("--name", default="", help="what tables call the data set")
+
+    formats = ("auto", "m2m", "videomae", "transformers", "timm")
+    convert = add(
+        "model-convert",
+        _model_convert,
+        "read a model of VideoMAE, transformers or timm, or write one (m2m model convert)",
+        params=True,
+    )
+    convert.add_argument("source", metavar="IN", type=Path, help="a file of weights, or a folder with one")
+    convert.add_argument("output", metavar="OUT", type=Path, help="a folder; for videomae a file")
+    convert.add_argument("--from", dest="read_as", choices=formats, default="auto", help="format of IN (default: auto)")
+    text = "format of OUT (default: m2m; of an m2m checkpoint videomae)"
+    convert.add_argument("--to", dest="write_as", choices=formats[:4], default="auto", help=text)
 
     report = add("report", _report, "write the page of data sets and evaluations")
     report.add_argument("output", metavar="OUTPUT", type=Path, help="an HTML file")
@@ -371,6 +387,13 @@ def _evaluate(args: argparse.Namespace) -> int:
     return int(Exit.DONE)
 
 
+def _model_convert(args: argparse.Namespace) -> int:
+    from m2m.train.convert import convert
+
+    _say(str(convert(args.source, args.output, _load("model", args), args.read_as, args.write_as)))
+    return int(Exit.DONE)
+
+
 def _report(args: argparse.Namespace) -> int:
     from m2m.report.run import write_run_report
 
@@ -428,9 +451,9 @@ def _say(text: str) -> None:
 
 
 def _joined(argv: list[str]) -> list[str]:
-    """`curate report` and `curate compare` as the one word that the parser knows; a folder of that name is ./report."""
+    """`curate report` and its like as the one word that the parser knows; a folder of that name is ./report."""
     for index, pair in enumerate(itertools.pairwise(argv)):
-        if pair in (("curate", "report"), ("curate", "compare")) and all(a.startswith("-") for a in argv[:index]):
+        if pair in PAIRS and all(a.startswith("-") for a in argv[:index]):
             return [*argv[:index], "-".join(pair), *argv[index + 2 :]]
     return argv
 

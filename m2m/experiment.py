@@ -11,12 +11,14 @@ from typing import Any
 
 from m2m.checkout import checkout
 from m2m.clips import read_card
-from m2m.files import write_atomic
+from m2m.errors import InputError
+from m2m.files import file_sha256, write_atomic
 from m2m.fingerprints import canonical, fingerprint
 from m2m.report.figures import confusion, curves
 from m2m.store import any_work_store
 from m2m.tracking import Run, open_run, spool_folder
 from m2m.train.align import align
+from m2m.train.checkpoints import NAME
 from m2m.train.evaluate import evaluate
 from m2m.train.params import AlignParams, EvaluateParams, ModelParams, PretrainParams
 from m2m.train.pretrain import pretrain
@@ -167,7 +169,7 @@ def _tracked(
 ) -> Iterator[Run]:
     """An open run in the tracker; a retry with the same inputs goes on with it."""
     card = read_card(folder)
-    parent = json.loads((checkpoint / METRICS).read_text(encoding="utf-8"))["fingerprint"] if checkpoint else ""
+    parent = _parent(checkpoint) if checkpoint else ""
     identity = fingerprint(kind, card.hash, canonical(params), canonical(model), parent, seed)
     out.mkdir(parents=True, exist_ok=True)
     with open_run(
@@ -181,11 +183,22 @@ def _tracked(
         yield run
 
 
+def _parent(checkpoint: Path) -> str:
+    """Identity of what wrote a checkpoint; of a converted one, which has no figures, the hash of its file."""
+    figures = checkpoint / METRICS
+    if figures.is_file():
+        return str(json.loads(figures.read_text(encoding="utf-8"))["fingerprint"])
+    file = checkpoint / NAME if checkpoint.is_dir() else checkpoint
+    if not file.is_file():
+        raise InputError(f"there is no {file}")
+    return file_sha256(file)
+
+
 def _finished(done: TrainSummary, run: Run, checkpoint: Path | None) -> Trained:
     """Carries the figures of the stages before along, and draws the curve."""
     figures: dict[str, Any] = json.loads(done.metrics.read_text(encoding="utf-8"))
     lineage = done.metrics.parent / LINEAGE
-    if checkpoint is not None and FIRST:
+    if checkpoint is not None and FIRST and (checkpoint / METRICS).is_file():
         lineage.mkdir(exist_ok=True)
         for path in sorted((checkpoint / LINEAGE).glob("*.json")):
             shutil.copy(path, lineage / path.name)

@@ -257,7 +257,7 @@ def load(
 
     Args:
         name: The stage's section, a key of `SECTIONS`.
-        profile: Name or path of a profile.
+        profile: Name or path of a profile; several are separated by commas, later ones laid over earlier ones.
         params: A params.yaml. None: the defaults.
         overrides: Laid over both.
 
@@ -272,8 +272,8 @@ def load(
     if params is not None:
         values = _read(params, name)
         names.append(str(params))
-    if profile is not None:
-        path = find_profile(profile)
+    for one in profile.split(",") if profile is not None else ():
+        path = find_profile(one)
         values = merge(values, _read(path, name))
         names.append(str(path))
     values = merge(values, overrides or {})
