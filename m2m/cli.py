@@ -184,7 +184,9 @@ def _add_training(add: Callable[..., argparse.ArgumentParser]) -> None:
         command.add_argument("--seed", type=int, default=None if name != "evaluate" else 0, help="of everything random")
         if name != "pretrain":
             text = "what m2m pretrain wrote" if name == "align" else "what m2m align or pretrain wrote"
-            command.add_argument("--checkpoint", type=Path, required=name == "align", default=None, help=text)
+            command.add_argument("--checkpoint", type=Path, default=None, help=f"{text}, or m2m model convert")
+        if name == "align":
+            command.add_argument("--also", default=None, metavar="DATASET", help="another one, with a head of its own")
         if name == "evaluate":
             command.add_argument(
                 "--protocol", choices=("ft", "lp"), default="ft", help="all weights, or the head alone"
@@ -374,7 +376,7 @@ def _align(args: argparse.Namespace) -> int:
     from m2m.experiment import align_set
 
     settings = _load("align", args), _load("model", args)
-    _say(str(align_set(args.dataset, args.checkpoint, args.output, *settings, seed=args.seed)))
+    _say(str(align_set(args.dataset, args.checkpoint, args.output, *settings, seed=args.seed, also=args.also)))
     return int(Exit.DONE)
 
 

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -89,26 +89,34 @@ def pretrain_set(
 
 def align_set(
     dataset: str | Path,
-    checkpoint: Path,
+    checkpoint: Path | None,
     out: Path,
     params: AlignParams,
     model: ModelParams,
     *,
     seed: int | None = None,
+    also: str | Path | None = None,
 ) -> Trained:
     """Aligns a pre-trained encoder on a data set's labels; arguments as in `pretrain_set`.
 
     Args:
         dataset: A folder, or the hash of a published data set.
-        checkpoint: What `pretrain_set` wrote.
+        checkpoint: What `pretrain_set` wrote, or a converted model; None: from scratch, for other kinds than VideoMAE.
         out: Folder of `checkpoint.pt` and `metrics.json`.
         params: How.
         model: Its size.
         seed: In place of the parameters' own.
+        also: Another data set to learn from at the same time, with a head of its own: a folder or a hash.
     """
+    if checkpoint is None and model.kind == "videomae":
+        raise InputError("an alignment starts from a pre-trained model", "name it with --checkpoint")
     params = params if seed is None else replace(params, seed=seed)
-    with checkout(dataset) as folder, _tracked("align", dataset, folder, out, params, model) as run:
-        done = align(folder, checkpoint, out, params, model, tracker=run, store=any_work_store())
+    with ExitStack() as stack:
+        folder = stack.enter_context(checkout(dataset))
+        other = stack.enter_context(checkout(also)) if also is not None else None
+        beside = read_card(other).hash if other else ""
+        run = stack.enter_context(_tracked("align", dataset, folder, out, params, model, beside=beside))
+        done = align(folder, checkpoint, out, params, model, also=other, tracker=run, store=any_work_store())
         return _finished(done, run, checkpoint)
 
 
@@ -166,11 +174,13 @@ def _tracked(
     checkpoint: Path | None = None,
     seed: int | None = None,
     name: str = "",
+    beside: str = "",
 ) -> Iterator[Run]:
     """An open run in the tracker; a retry with the same inputs goes on with it."""
     card = read_card(folder)
     parent = _parent(checkpoint) if checkpoint else ""
-    identity = fingerprint(kind, card.hash, canonical(params), canonical(model), parent, seed)
+    more = (beside,) if beside else ()
+    identity = fingerprint(kind, card.hash, canonical(params), canonical(model), parent, seed, *more)
     out.mkdir(parents=True, exist_ok=True)
     with open_run(
         kind.partition("-")[0],

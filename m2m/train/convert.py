@@ -1,6 +1,5 @@
-"""Checkpoints in and out: VideoMAE's own files, transformers' folders and timm's image transformers, and ours."""
+"""Checkpoints in and out: VideoMAE's own files, transformers' folders, models of images of timm and torchvision."""
 
-import argparse
 import json
 import re
 from collections.abc import Mapping
@@ -9,52 +8,34 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor
 
 from m2m.errors import InputError
 from m2m.files import file_sha256, write_atomic
 from m2m.params import build
 from m2m.train import layouts
-from m2m.train.checkpoints import FORMAT, NAME, read, write, write_trained
+from m2m.train.checkpoints import NAME, write, write_trained
+from m2m.train.foreign import CONFIG, FIELDS, FORMATS, SAFETENSORS, Loaded, load, weights_file
+from m2m.train.models import make_classifier
 from m2m.train.params import ModelParams
-from m2m.train.videomae import EPS, Classifier, MaskedAutoencoder
+from m2m.train.videomae import EPS, MaskedAutoencoder
 
-FORMATS = ("m2m", "videomae", "transformers", "timm")
-CONFIG, SAFETENSORS, BIN = "config.json", "model.safetensors", "pytorch_model.bin"
-TOPS = ("model", "module", "state_dict")
-"""Where files keep the weights among other things."""
-
-FIELDS = {
-    "hidden_size": "width",
-    "num_hidden_layers": "depth",
-    "num_attention_heads": "heads",
-    "decoder_hidden_size": "decoder_width",
-    "decoder_num_hidden_layers": "decoder_depth",
-    "decoder_num_attention_heads": "decoder_heads",
-    "num_frames": "frames",
-    "tubelet_size": "tubelet",
-    "patch_size": "patch",
+READABLE = {
+    "videomae": ("videomae", "transformers", "timm"),
+    "timesformer": ("transformers", "timm"),
+    "tsn": ("timm",),
+    "i3d": ("timm",),
 }
-"""Sizes as transformers' configuration names them, and as we do."""
+"""Formats of other packages that each kind of model is read from; `timm` is also torchvision's for a ResNet."""
 
-
-@dataclass(frozen=True)
-class Loaded:
-    """A file of weights.
-
-    Attributes:
-        format: One of `FORMATS`.
-        weights: By name, as there.
-        size: What else it says of the model's size, by our names.
-        classes: Names of the classes, if it has them.
-    """
-
-    format: str
-    weights: dict[str, Tensor]
-    size: dict[str, Any]
-    classes: tuple[str, ...] = ()
+UNUSED = {
+    ("videomae", "timm"): layouts.TIMM_UNUSED,
+    ("timesformer", "timm"): ("fc_norm.", "head."),
+    ("tsn", "timm"): ("fc.",),
+    ("i3d", "timm"): ("fc.",),
+}
+"""Beginnings of names that a file has and the model has no place for."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +60,12 @@ class Converted:
 
     def __str__(self) -> str:
         m = self.model
+        size = str(m.depth) if m.kind in ("tsn", "i3d") else f"{m.depth} x {m.width}"
         decoder = f", decoder {m.decoder_depth} x {m.decoder_width}" if self.pretraining else ""
-        text = f"{self.source}, {m.depth} x {m.width}{decoder}: {self.out}"
+        text = f"{self.source}, {m.kind} {size}{decoder}: {self.out}"
         if self.left_out:
-            text += f"; left out: {', '.join(self.left_out)}"
+            more = f" and {len(self.left_out) - 6} more" if len(self.left_out) > 6 else ""
+            text += f"; left out: {', '.join(self.left_out[:6])}{more}"
         if self.key_bias:
             text += f"; biases of keys (at most {self.key_bias:.2g}) left out, which change nothing but rounding"
         return text
@@ -109,7 +92,8 @@ def convert(source: Path, out: Path, model: ModelParams, read_as: str = "auto", 
         raise InputError(f"{write_as} can only be read", f"write one of {', '.join(FORMATS[:3])}")
     if loaded.format == "m2m":
         model = build(ModelParams, loaded.size, str(source))
-        weights, left_out = loaded.weights, ()
+        left_out = tuple(name for name in loaded.weights if name.startswith("also."))
+        weights = {name: value for name, value in loaded.weights.items() if name not in left_out}
     else:
         weights, left_out = ours(loaded, model, str(source))
     pretraining = "narrow.weight" in weights
@@ -119,6 +103,8 @@ def convert(source: Path, out: Path, model: ModelParams, read_as: str = "auto", 
         notes = {"classes": list(loaded.classes), "source": loaded.format, "source_sha256": sha256}
         write_trained(file, "convert", model, weights, **notes)
         return Converted(loaded.format, file, model, pretraining, left_out)
+    if model.kind != "videomae":
+        raise InputError(f"{source} is a {model.kind}", f"{write_as} is written of a videomae alone")
     if model.pixels != "rgb":
         raise InputError(f"{source} is a model of {model.pixels} pixels", f"{write_as}'s code would give it rgb")
     layout = layouts.official if write_as == "videomae" else layouts.transformers
@@ -132,38 +118,6 @@ def convert(source: Path, out: Path, model: ModelParams, read_as: str = "auto", 
     return Converted(loaded.format, out, model, pretraining, left_out, layouts.key_bias(weights))
 
 
-def load(source: Path, read_as: str = "auto") -> Loaded:
-    """Reads a file of weights without executing anything in it.
-
-    Args:
-        source: A file or a folder.
-        read_as: `auto` or one of `FORMATS`.
-
-    Raises:
-        InputError: It is missing, damaged, of no known format or not of the one named.
-    """
-    file = weights_file(source) if source.is_dir() else source
-    if not file.is_file():
-        raise InputError(f"there is no {file}")
-    state = _state(file)
-    if state.get("format") == FORMAT and all(isinstance(state.get(key), dict) for key in ("size", "model")):
-        weights, found, size, classes = state["model"], "m2m", state["size"], tuple(state.get("classes", ()))
-    else:
-        weights = next((state[top] for top in TOPS if isinstance(state.get(top), dict)), state)
-        found, size, classes = _format(weights), {}, ()
-    strangers = [name for name, value in weights.items() if not isinstance(value, Tensor)]
-    if strangers or not weights:
-        raise InputError(f"{file} is not a checkpoint: {strangers[0] if strangers else 'it'} holds no weights")
-    if read_as not in ("auto", found):
-        raise InputError(f"{file} is not in the format {read_as}", f"it looks like {found or 'none that M2M knows'}")
-    if not found:
-        raise InputError(f"{file} has weights of no known format, such as {min(weights)}")
-    config = file.parent / CONFIG
-    if found == "transformers" and config.is_file():
-        size, classes = _described(config)
-    return Loaded(found, weights, size, classes)
-
-
 def ours(loaded: Loaded, model: ModelParams, where: str) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """The weights of another format under our names, float32, and what was left out.
 
@@ -175,19 +129,31 @@ def ours(loaded: Loaded, model: ModelParams, where: str) -> tuple[dict[str, Tens
     Raises:
         InputError: It has another size, or a weight is missing, unknown or of another shape.
     """
-    given = {_present(name): value.float() for name, value in loaded.weights.items()}
-    left_out: tuple[str, ...] = ()
-    if loaded.format == "timm":
-        left_out = tuple(n for n in given if n.startswith(layouts.TIMM_UNUSED))
-        given = {name: value for name, value in given.items() if name not in left_out}
+    readable = READABLE[model.kind]
+    if loaded.format not in readable:
+        raise InputError(
+            f"{where} is in the format {loaded.format}", f"a {model.kind} is read from {' or '.join(readable)}"
+        )
+    unused = UNUSED.get((model.kind, loaded.format), ())
+    left_out = tuple(n for n in loaded.weights if n.startswith(unused) or n.endswith("num_batches_tracked"))
+    given = {_present(name): value.float() for name, value in loaded.weights.items() if name not in left_out}
     pretraining = "encoder_to_decoder.weight" in given
     _check_size({**_measured(given), **loaded.size}, model, pretraining, where)
     head = given.get("head.weight", given.get("classifier.weight", torch.empty(1, 0)))
     with torch.device("meta"):
-        blank = MaskedAutoencoder(model) if pretraining else Classifier(model, len(head))
+        blank = MaskedAutoencoder(model) if pretraining else make_classifier(model, len(head))
     shapes = {name: value.shape for name, value in blank.state_dict().items()}
-    layout = {"videomae": layouts.official, "transformers": layouts.transformers, "timm": layouts.timm}[loaded.format]
-    return layouts.read(layout(shapes, model), given, shapes, where), left_out
+    return layouts.read(_layout(loaded.format, model, shapes), given, shapes, where), left_out
+
+
+def _layout(kind: str, model: ModelParams, shapes: Mapping[str, torch.Size]) -> list[layouts.Entry]:
+    if model.kind == "timesformer":
+        return layouts.timesformer(shapes, shapes, image=kind == "timm")
+    if model.kind in ("tsn", "i3d"):
+        return layouts.resnet(shapes, shapes)
+    return {"videomae": layouts.official, "transformers": layouts.transformers, "timm": layouts.timm}[kind](
+        shapes, model
+    )
 
 
 def configuration(
@@ -214,36 +180,6 @@ def configuration(
         config["id2label"] = {str(i): name for i, name in enumerate(names)}
         config["label2id"] = {name: i for i, name in enumerate(names)}
     return config
-
-
-def weights_file(folder: Path) -> Path:
-    """The file of weights in a folder: ours or transformers'.
-
-    Raises:
-        InputError: There is none.
-    """
-    for name in (NAME, SAFETENSORS, BIN):
-        if (folder / name).is_file():
-            return folder / name
-    raise InputError(f"{folder} has no {NAME}, {SAFETENSORS} or {BIN}", "weights in several files are not read")
-
-
-def _state(file: Path) -> dict[str, Any]:
-    if file.suffix == ".safetensors":
-        try:
-            return load_file(file)
-        except (SafetensorError, OSError) as error:
-            raise InputError(f"{file} is not a checkpoint: {error}") from error
-    # VideoMAE's files hold the command line they were made with: plain values.
-    with torch.serialization.safe_globals([argparse.Namespace]):
-        return read(file)
-
-
-def _format(weights: dict[str, Any]) -> str:
-    kernel = weights.get("patch_embed.proj.weight", weights.get("encoder.patch_embed.proj.weight"))
-    if isinstance(kernel, Tensor):
-        return "timm" if kernel.dim() == 4 else "videomae"
-    return "transformers" if any(name.startswith("videomae.") for name in weights) else ""
 
 
 def _present(name: str) -> str:
@@ -284,18 +220,3 @@ def _check_size(found: dict[str, Any], model: ModelParams, pretraining: bool, wh
                 f"{where} holds a model whose {name} is {value}, not {getattr(model, name)}",
                 "set it in the `model` section, or name a profile: vit_s, vit_b, vit_l",
             )
-
-
-def _described(config: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Sizes and classes of transformers' config.json; what it leaves out is transformers' default, and ours."""
-    try:
-        values = json.loads(config.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read {config}: {error}") from error
-    size = {own: values.get(theirs, getattr(ModelParams(), own)) for theirs, own in FIELDS.items()}
-    side = values.get("image_size", 224)
-    size["size"] = tuple(side) if isinstance(side, list) else (side, side)
-    names = {int(number): str(name) for number, name in values.get("id2label", {}).items()}
-    if sorted(names) != list(range(len(names))) or all(n == f"LABEL_{i}" for i, n in names.items()):
-        names = {}
-    return size, tuple(names[i] for i in range(len(names)))

@@ -1,4 +1,4 @@
-"""How others name and cut the weights of our models: VideoMAE's own files, transformers', timm's image transformers.
+"""How others name and cut the weights of our models: VideoMAE's own files, transformers', timm's models of images.
 
 A layout is a table from our weights to theirs, so that reading and writing follow the same lines. Written from the
 published names and shapes; `tests/train/test_parity.py` holds them against another implementation.
@@ -42,6 +42,21 @@ TRANSFORMERS = (
 TIMM = (("encoder.embed.", "patch_embed.proj."), ("encoder.blocks.", "blocks."))
 TIMM_UNUSED = ("cls_token", "pos_embed", "norm.", "fc_norm.", "head.")
 """What an image transformer has and a VideoMAE's trunk has not: its positions are fixed, its norm and head fresh."""
+
+TIMESFORMER = (
+    ("encoder.embed.", "timesformer.embeddings."),
+    ("encoder.blocks.", "timesformer.encoder.layer."),
+    ("encoder.norm.", "timesformer.layernorm."),
+    ("head.", "classifier."),
+)
+
+TIMESFORMER_IMAGE = (
+    ("encoder.embed.patch_embeddings.projection.", "patch_embed.proj."),
+    ("encoder.embed.cls_token", "cls_token"),
+    ("encoder.embed.position_embeddings", "pos_embed"),
+    ("encoder.blocks.", "blocks."),
+    ("encoder.norm.", "norm."),
+)
 
 INNER = {
     "attn.proj": "attention.output.dense",
@@ -96,6 +111,50 @@ def timm(names: Iterable[str], model: ModelParams) -> list[Entry]:
                 entries.append(Entry(name, theirs, lambda w: _inflated(w[0], model), lambda w: (_flat(w, model),)))
             else:
                 entries.append(_same(name, *theirs))
+    return entries
+
+
+def timesformer(names: Iterable[str], shapes: Mapping[str, torch.Size], *, image: bool) -> list[Entry]:
+    """The layout of a TimeSformer in transformers; or of timm's image transformer, which starts one.
+
+    From an image, attention over time is a copy of that over space and what adds it is zero, as the authors do in all
+    blocks but the first: in the beginning time adds nothing.
+
+    Args:
+        names: Our names.
+        shapes: Shapes of ours, for what an image has not.
+        image: Whether the file is an image's transformer.
+    """
+    if not image:
+        return [_same(name, renamed(name, TIMESFORMER)) for name in names]
+    entries = []
+    for name in names:
+        if name.startswith("head."):
+            continue
+        if "temporal_dense" in name or "time_embeddings" in name:
+            entries.append(_zeros(name, shapes[name]))
+            continue
+        theirs = renamed(name, TIMESFORMER_IMAGE)
+        theirs = theirs.replace(".temporal_layernorm.", ".norm1.").replace(".temporal_attention.", ".attention.")
+        for short, long in {**INNER, "attn.qkv": "attention.attention.qkv"}.items():
+            theirs = theirs.replace(f".{long}.", f".{short}.")
+        entries.append(_same(name, theirs))
+    return entries
+
+
+def resnet(names: Iterable[str], shapes: Mapping[str, torch.Size]) -> list[Entry]:
+    """The layout of ResNets of images in torchvision and timm, of our trunk alone; inflated where ours sees frames."""
+    entries = []
+    for name in names:
+        if name.startswith("head."):
+            continue
+        theirs = name.removeprefix("encoder.net.")
+        if name.endswith("num_batches_tracked"):  # old files have none, and nothing asks for it
+            entries.append(_zeros(name, shapes[name], torch.int64))
+        elif len(shapes[name]) == 5:
+            entries.append(Entry(name, (theirs,), _repeated(shapes[name][2]), lambda w: (w.sum(2),)))
+        else:
+            entries.append(_same(name, theirs))
     return entries
 
 
@@ -187,6 +246,15 @@ def _common(name: str, theirs: str, model: ModelParams) -> Entry:
 
 def _same(name: str, theirs: str) -> Entry:
     return Entry(name, (theirs,), lambda w: w[0], lambda w: (w,))
+
+
+def _zeros(name: str, shape: torch.Size, dtype: torch.dtype = torch.float32) -> Entry:
+    """A weight that the file has not."""
+    return Entry(name, (), lambda _: torch.zeros(shape, dtype=dtype), lambda _: ())
+
+
+def _repeated(times: int) -> Callable[[tuple[Tensor, ...]], Tensor]:
+    return lambda parts: parts[0][:, :, None].expand(-1, -1, times, -1, -1) / times
 
 
 def _with_zeros(parts: tuple[Tensor, ...]) -> Tensor:

@@ -5,17 +5,16 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from m2m.errors import InputError
 from m2m.train.batches import Batch, Views, load, to_device
 from m2m.train.checkpoints import Trained
 from m2m.train.engine import Row, Step, precision
+from m2m.train.joint import hits, losses
 from m2m.train.processes import Processes
-from m2m.train.videomae import Classifier
 
 
-def start_from(model: Classifier, trained: Trained) -> None:
+def start_from(model: nn.Module, trained: Trained) -> None:
     """Loads the trunk of another model: its encoder, and its `fc_norm` if it has one. The head stays fresh.
 
     Raises:
@@ -24,7 +23,7 @@ def start_from(model: Classifier, trained: Trained) -> None:
     own = model.state_dict()
     for name, value in own.items():
         given = trained.weights.get(name)
-        if name.startswith("head.") or (given is None and name.startswith("fc_norm.")):
+        if name.startswith(("head.", "also.")) or (given is None and name.startswith("fc_norm.")):
             continue
         if given is None or given.shape != value.shape:
             shape = "missing" if given is None else f"of the shape {tuple(given.shape)}"
@@ -33,29 +32,27 @@ def start_from(model: Classifier, trained: Trained) -> None:
     model.load_state_dict(own)
 
 
-def classify(smoothing: float, mixup: float) -> Step:
+def classify(smoothing: float, mixup: float, heads: tuple[int, ...] = ()) -> Step:
     """Cross-entropy on mixed samples.
 
     Args:
         smoothing: Share of the label spread over all classes.
         mixup: Parameter of the beta distribution of the mixture; 0: none. A sample's partner is its mirror place in the
             same chunk, so mixtures depend on how a batch is divided.
+        heads: As in `losses`.
     """
 
     def step(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         clip, label = batch["clip"], batch["label"]
         if not mixup or len(clip) < 2:
             scores = model(clip)
-            loss = functional.cross_entropy(scores, label, label_smoothing=smoothing, reduction="none")
+            loss = losses(scores, label, smoothing, heads)
         else:
             share = float(torch.distributions.Beta(mixup, mixup).sample())
             scores = model(clip * share + clip.flip(0) * (1 - share))
-            both = [
-                functional.cross_entropy(scores, to, label_smoothing=smoothing, reduction="none")
-                for to in (label, label.flip(0))
-            ]
+            both = [losses(scores, to, smoothing, heads) for to in (label, label.flip(0))]
             loss = both[0] * share + both[1] * (1 - share)
-        return {"loss": loss, "top1": (scores.argmax(1) == label).float()}
+        return {"loss": loss, "top1": hits(scores, label, heads)}
 
     return step
 
