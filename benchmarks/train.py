@@ -16,7 +16,9 @@ from m2m.train.params import ModelParams
 from m2m.train.precision import autocast
 from m2m.train.videomae import Classifier, MaskedAutoencoder
 
-LAPTOP = ModelParams(4, 96, 4, 1, 96, 4, 8, 2, 16, (96, 176))
+LAPTOP = ModelParams(
+    depth=4, width=96, heads=4, decoder_depth=1, decoder_width=96, decoder_heads=4, frames=8, size=(96, 176)
+)
 
 
 def main() -> None:

@@ -14,6 +14,9 @@ from m2m.errors import Exit, InputError, M2MError
 
 Command = Callable[[argparse.Namespace], int]
 
+PAIRS = (("curate", "report"), ("curate", "compare"), ("model", "convert"))
+"""Commands of two words."""
+
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
@@ -184,12 +187,27 @@ def _add_training(add: Callable[..., argparse.ArgumentParser]) -> None:
         command.add_argument("--processes", default="1", help=text)
         if name != "pretrain":
             text = "what m2m pretrain wrote" if name == "align" else "what m2m align or pretrain wrote"
-            command.add_argument("--checkpoint", type=Path, required=name == "align", default=None, help=text)
+            command.add_argument("--checkpoint", type=Path, default=None, help=f"{text}, or m2m model convert")
+        if name == "align":
+            command.add_argument("--also", default=None, metavar="DATASET", help="another one, with a head of its own")
         if name == "evaluate":
             command.add_argument(
                 "--protocol", choices=("ft", "lp"), default="ft", help="all weights, or the head alone"
             )
             command.add_argument("--name", default="", help="what tables call the data set")
+
+    formats = ("auto", "m2m", "videomae", "transformers", "timm")
+    convert = add(
+        "model-convert",
+        _model_convert,
+        "read a model of VideoMAE, transformers or timm, or write one (m2m model convert)",
+        params=True,
+    )
+    convert.add_argument("source", metavar="IN", type=Path, help="a file of weights, or a folder with one")
+    convert.add_argument("output", metavar="OUT", type=Path, help="a folder; for videomae a file")
+    convert.add_argument("--from", dest="read_as", choices=formats, default="auto", help="format of IN (default: auto)")
+    text = "format of OUT (default: m2m; of an m2m checkpoint videomae)"
+    convert.add_argument("--to", dest="write_as", choices=formats[:4], default="auto", help=text)
 
     report = add("report", _report, "write the page of data sets and evaluations")
     report.add_argument("output", metavar="OUTPUT", type=Path, help="an HTML file")
@@ -356,7 +374,8 @@ def _pretrain(args: argparse.Namespace) -> int:
 
 def _align(args: argparse.Namespace) -> int:
     settings = _load("align", args), _load("model", args)
-    return _train("align_set", args, args.checkpoint, args.output, *settings, seed=args.seed)
+    named = {"seed": args.seed, "also": args.also}
+    return _train("align_set", args, args.checkpoint, args.output, *settings, **named)
 
 
 def _evaluate(args: argparse.Namespace) -> int:
@@ -369,6 +388,13 @@ def _train(stage: str, args: argparse.Namespace, *settings: Any, **named: Any) -
     from m2m.launch import launch, processes
 
     _say(str(launch(stage, args.dataset, *settings, count=processes(args.processes), **named)))
+    return int(Exit.DONE)
+
+
+def _model_convert(args: argparse.Namespace) -> int:
+    from m2m.train.convert import convert
+
+    _say(str(convert(args.source, args.output, _load("model", args), args.read_as, args.write_as)))
     return int(Exit.DONE)
 
 
@@ -429,9 +455,9 @@ def _say(text: str) -> None:
 
 
 def _joined(argv: list[str]) -> list[str]:
-    """`curate report` and `curate compare` as the one word that the parser knows; a folder of that name is ./report."""
+    """`curate report` and its like as the one word that the parser knows; a folder of that name is ./report."""
     for index, pair in enumerate(itertools.pairwise(argv)):
-        if pair in (("curate", "report"), ("curate", "compare")) and all(a.startswith("-") for a in argv[:index]):
+        if pair in PAIRS and all(a.startswith("-") for a in argv[:index]):
             return [*argv[:index], "-".join(pair), *argv[index + 2 :]]
     return argv
 

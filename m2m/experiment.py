@@ -4,19 +4,21 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from m2m.checkout import checkout
 from m2m.clips import read_card
-from m2m.files import write_atomic
+from m2m.errors import InputError
+from m2m.files import file_sha256, write_atomic
 from m2m.fingerprints import canonical, fingerprint
 from m2m.report.figures import confusion, curves
 from m2m.store import any_work_store
 from m2m.tracking import Run, open_run, spool_folder
 from m2m.train.align import align
+from m2m.train.checkpoints import NAME
 from m2m.train.evaluate import evaluate
 from m2m.train.params import AlignParams, EvaluateParams, ModelParams, PretrainParams
 from m2m.train.pretrain import pretrain
@@ -97,29 +99,36 @@ def pretrain_set(
 
 def align_set(
     dataset: str | Path,
-    checkpoint: Path,
+    checkpoint: Path | None,
     out: Path,
     params: AlignParams,
     model: ModelParams,
     *,
     seed: int | None = None,
     address: str = "",
+    also: str | Path | None = None,
 ) -> Trained:
     """Aligns a pre-trained encoder on a data set's labels; arguments as in `pretrain_set`.
 
     Args:
         dataset: A folder, or the hash of a published data set.
-        checkpoint: What `pretrain_set` wrote.
+        checkpoint: What `pretrain_set` wrote, or a converted model; None: from scratch, for other kinds than VideoMAE.
         out: Folder of `checkpoint.pt` and `metrics.json`.
         params: How.
         model: Its size.
         seed: In place of the parameters' own.
         address: As in `pretrain_set`.
+        also: Another data set to learn from at the same time, with a head of its own: a folder or a hash.
     """
+    if checkpoint is None and model.kind == "videomae":
+        raise InputError("an alignment starts from a pre-trained model", "name it with --checkpoint")
     params = params if seed is None else replace(params, seed=seed)
-    place = address or dataset
-    with checkout(dataset) as folder, _tracked("align", place, folder, out, params, model) as run:
-        done = align(folder, checkpoint, out, params, model, tracker=run, store=any_work_store())
+    with ExitStack() as stack:
+        folder = stack.enter_context(checkout(dataset))
+        other = stack.enter_context(checkout(also)) if also is not None else None
+        beside = read_card(other).hash if other else ""
+        run = stack.enter_context(_tracked("align", address or dataset, folder, out, params, model, beside=beside))
+        done = align(folder, checkpoint, out, params, model, also=other, tracker=run, store=any_work_store())
         return _finished(done, run, checkpoint)
 
 
@@ -179,11 +188,13 @@ def _tracked(
     checkpoint: Path | None = None,
     seed: int | None = None,
     name: str = "",
+    beside: str = "",
 ) -> Iterator[Run]:
     """An open run in the tracker; a retry with the same inputs goes on with it."""
     card = read_card(folder)
-    parent = json.loads((checkpoint / METRICS).read_text(encoding="utf-8"))["fingerprint"] if checkpoint else ""
-    identity = fingerprint(kind, card.hash, canonical(params), canonical(model), parent, seed)
+    parent = _parent(checkpoint) if checkpoint else ""
+    more = (beside,) if beside else ()
+    identity = fingerprint(kind, card.hash, canonical(params), canonical(model), parent, seed, *more)
     out.mkdir(parents=True, exist_ok=True)
     with open_run(
         kind.partition("-")[0],
@@ -196,12 +207,23 @@ def _tracked(
         yield run
 
 
+def _parent(checkpoint: Path) -> str:
+    """Identity of what wrote a checkpoint; of a converted one, which has no figures, the hash of its file."""
+    figures = checkpoint / METRICS
+    if figures.is_file():
+        return str(json.loads(figures.read_text(encoding="utf-8"))["fingerprint"])
+    file = checkpoint / NAME if checkpoint.is_dir() else checkpoint
+    if not file.is_file():
+        raise InputError(f"there is no {file}")
+    return file_sha256(file)
+
+
 def _finished(done: TrainSummary, run: Run, checkpoint: Path | None) -> Trained:
     """Carries the figures of the stages before along, and draws the curve."""
     # The other processes of a training may have another disk.
     figures: dict[str, Any] = json.loads(done.metrics.read_text(encoding="utf-8")) if first() else done.report
     lineage = done.metrics.parent / LINEAGE
-    if checkpoint is not None and first():
+    if checkpoint is not None and first() and (checkpoint / METRICS).is_file():
         lineage.mkdir(exist_ok=True)
         for path in sorted((checkpoint / LINEAGE).glob("*.json")):
             shutil.copy(path, lineage / path.name)

@@ -113,6 +113,10 @@ class RandomSamples(Dataset):
     def __len__(self) -> int:
         return len(self.data.train)
 
+    def name(self, index: int) -> str:
+        """The id of a clip."""
+        return self.data.train[index].clip_id
+
     def __getitem__(self, key: tuple[int, int]) -> list[Sample] | M2MError:
         epoch, index = key
         try:

@@ -14,7 +14,7 @@ from m2m.errors import InputError
 from m2m.files import commit, disk_errors, file_sha256, temporary
 from m2m.fingerprints import canonical
 from m2m.store import DamagedError, MissingError, Store
-from m2m.train.params import ModelParams
+from m2m.train.params import RUNNING, ModelParams
 
 FORMAT = 1
 RESUME_FORMAT = "resume/1"
@@ -180,7 +180,7 @@ def write_trained(file: Path, stage: str, model: ModelParams, weights: dict[str,
         notes: Plain values that say where it comes from.
     """
     weights = {name: value.detach().cpu() for name, value in weights.items()}
-    write({**notes, "format": FORMAT, "stage": stage, "size": canonical(model), "model": weights}, file)
+    write({**notes, "format": FORMAT, "stage": stage, "size": _size(model), "model": weights}, file)
 
 
 def read_trained(file: Path, model: ModelParams) -> Trained:
@@ -201,8 +201,8 @@ def read_trained(file: Path, model: ModelParams) -> Trained:
         )
     if state.get("format") != FORMAT or not isinstance(state.get("model"), dict):
         raise InputError(f"{file} is not a checkpoint of m2m pretrain or m2m align")
-    found, wanted = dict(state["size"]), canonical(model)
-    for name, value in wanted.items():
+    found = {"kind": "videomae", **state["size"]}  # files of before there were others do not say it
+    for name, value in _size(model).items():
         if not name.startswith("decoder_") and found.get(name) != value:
             raise InputError(
                 f"{file} holds a model whose {name} is {found.get(name)}, not {value}",
@@ -224,3 +224,8 @@ def read_parent(file: Path, model: ModelParams) -> Trained:
             "name what m2m pretrain or m2m align wrote",
         )
     return trained
+
+
+def _size(model: ModelParams) -> dict[str, Any]:
+    """Of a model's parameters what its weights depend on."""
+    return {name: value for name, value in canonical(model).items() if name not in RUNNING}

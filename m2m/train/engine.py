@@ -207,7 +207,7 @@ class _Loop:
             seed = np.random.SeedSequence([recipe.seed, epoch, number, group.rank]).generate_state(1, np.uint64)
             values = self._gradient(batches, len(order.steps[number]), total, int(seed[0]))
             norm = self.learner.update(recipe.clip_grad, epoch * steps + number)
-            clips = tuple(self.training.data.data.train[i].clip_id for chunk in order.steps[number] for i in chunk)
+            clips = tuple(self.training.data.name(i) for chunk in order.steps[number] for i in chunk)
             self.watch.note(Noted(epoch + 1, number + 1, lr[number], values["loss"] / total, norm, clips))
             values["grad_norm"] = norm.double() * (total / group.count)
             sums = {name: sums.get(name, 0) + value for name, value in values.items()}

@@ -11,12 +11,12 @@ from m2m.train.checkpoints import read_parent
 from m2m.train.clips import check_labels, open_set
 from m2m.train.engine import Recipe, Tracker, Training
 from m2m.train.mixtures import Mixing
+from m2m.train.models import make_classifier
 from m2m.train.params import EvaluateParams, ModelParams
 from m2m.train.processes import processes
 from m2m.train.scores import summary
 from m2m.train.stage import Stage, TrainSummary
 from m2m.train.supervised import classify, score_clips, start_from, validation
-from m2m.train.videomae import Classifier
 
 PROTOCOLS = ("ft", "lp")
 
@@ -63,11 +63,11 @@ def evaluate(
     with processes(params.device, params.precision) as group:
         stage.announce(tracker, group)
         torch.manual_seed(seed)
-        classifier = Classifier(model, len(data.classes), how.drop_path)
+        classifier = make_classifier(model, len(data.classes), how.drop_path)
         if parent is not None:
             start_from(classifier, parent)
         if protocol == "lp":
-            classifier.encoder.requires_grad_(False)
+            classifier.get_submodule("encoder").requires_grad_(False)
         batch = params.micro_batch or how.batch
         views = Views(data, model, how.input, params.views)
         training = Training(

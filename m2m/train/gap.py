@@ -10,10 +10,10 @@ from m2m.errors import InputError
 from m2m.train.batches import Views
 from m2m.train.checkpoints import NAME, read, read_trained
 from m2m.train.clips import open_set
+from m2m.train.models import make_classifier
 from m2m.train.params import EvaluateParams, ModelParams
 from m2m.train.processes import processes
 from m2m.train.supervised import score_clips
-from m2m.train.videomae import Classifier
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,7 @@ class Gap:
 class _Still(nn.Module):
     """A classifier that sees only the middle frame of its input, as often as it wants frames."""
 
-    def __init__(self, classifier: Classifier) -> None:
+    def __init__(self, classifier: nn.Module) -> None:
         super().__init__()
         self.classifier = classifier
 
@@ -65,8 +65,8 @@ def frame_gap(dataset: Path, checkpoint: Path, params: EvaluateParams, model: Mo
     classes = tuple(str(name) for name in state.get("classes", ()))
     if not any(name.startswith("head.") for name in trained.weights) or not classes:
         raise InputError(f"{checkpoint} is not a classifier", "name what m2m evaluate or m2m align wrote")
-    classifier = Classifier(model, len(classes))
-    classifier.load_state_dict(trained.weights)
+    classifier = make_classifier(model, len(classes))
+    classifier.load_state_dict({name: w for name, w in trained.weights.items() if not name.startswith("also.")})
     views = Views(data, model, params.ft.input, (1, 1))
     batch = params.micro_batch or params.ft.batch
     with processes(params.device, params.precision) as group:

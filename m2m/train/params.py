@@ -13,15 +13,21 @@ MASKS = ("tube", "random")
 PIXELS = ("rgb", "residual")
 PRECISIONS = ("auto", "bf16", "fp32")
 RANDAUGMENT = re.compile(r"rand-m\d+-n\d+(-(mstd|p)\d+(\.\d+)?|-mmax\d+|-inc[01])*")
+KINDS = ("videomae", "timesformer", "tsn", "i3d")
+RESNETS = {14: (1, 1, 1, 1), 26: (2, 2, 2, 2), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
+"""Blocks a stage of a ResNet of so many layers."""
 
 
 @dataclass(frozen=True)
 class ModelParams:
-    """The size of a VideoMAE. The defaults are ViT-B.
+    """What is trained, and its size. The defaults are VideoMAE's ViT-B.
 
     Attributes:
-        depth: Blocks of the encoder.
-        width: Channels of the encoder.
+        kind: `videomae`, the only one that `pretrain` trains; or what the paper compares with: `timesformer` (divided
+            space-time attention), `tsn` (a ResNet on every frame, scores averaged) or `i3d` (a ResNet inflated in
+            time). The profiles of these names have their sizes.
+        depth: Blocks of the encoder; of a ResNet (`tsn`, `i3d`) its layers: 14, 26, 50 or 101.
+        width: Channels of the encoder; a ResNet has its own.
         heads: Attention heads of the encoder.
         decoder_depth: Blocks of the decoder.
         decoder_width: Channels of the decoder.
@@ -32,8 +38,11 @@ class ModelParams:
         size: Rows and columns of a sample in pixels.
         pixels: What the model is given: `rgb`, the pixels; or `residual`, what each differs by from its mean over the
             sample's frames, over the sample's deviation: where the camera is still, only what moves.
+        checkpointing: Forget what blocks of a transformer computed and compute it again for the gradients: less
+            memory, about a third more time, the same result.
     """
 
+    kind: str = "videomae"
     depth: int = 12
     width: int = 768
     heads: int = 12
@@ -45,22 +54,39 @@ class ModelParams:
     patch: int = 16
     size: tuple[int, int] = (224, 224)
     pixels: str = "rgb"
+    checkpointing: bool = False
 
     def __post_init__(self) -> None:
+        _one_of(self, "kind", KINDS)
+        _one_of(self, "pixels", PIXELS)
+        if self.pixels != "rgb" and self.kind != "videomae":
+            raise ValueError(f"pixels must be rgb for a {self.kind}, not {self.pixels}")
+        if self.kind in ("tsn", "i3d"):
+            self._check_resnet()
+        else:
+            self._check_transformer()
+
+    def _check_resnet(self) -> None:
+        if self.depth not in RESNETS:
+            raise ValueError(f"depth of a {self.kind} is one of {', '.join(map(str, RESNETS))}, not {self.depth}")
+        _at_least(self, "frames", 2 if self.kind == "i3d" else 1)
+        if min(self.size) < 32:
+            raise ValueError(f"size must be 32 or more, not {self.size[0]}x{self.size[1]}")
+
+    def _check_transformer(self) -> None:
         for name in ("depth", "width", "heads", "decoder_depth", "decoder_width", "decoder_heads", "tubelet", "patch"):
             _at_least(self, name, 1)
         for width, heads in (("width", "heads"), ("decoder_width", "decoder_heads")):
             if getattr(self, width) % (2 * getattr(self, heads)):
                 raise ValueError(f"{width} must be a multiple of 2 x {heads}, not {getattr(self, width)}")
-        if self.frames < 1 or self.frames % self.tubelet:
+        if self.frames < 1 or (self.kind == "videomae" and self.frames % self.tubelet):
             raise ValueError(f"frames must be a multiple of tubelet ({self.tubelet}), not {self.frames}")
-        _one_of(self, "pixels", PIXELS)
         if any(side < 1 or side % self.patch for side in self.size):
             raise ValueError(f"size must be multiples of patch ({self.patch}), not {self.size[0]}x{self.size[1]}")
 
     @property
     def grid(self) -> tuple[int, int, int]:
-        """Tokens in time, rows and columns."""
+        """Tokens of a VideoMAE in time, rows and columns."""
         return self.frames // self.tubelet, self.size[0] // self.patch, self.size[1] // self.patch
 
 
@@ -331,6 +357,7 @@ RUNNING = frozenset(
         "compile",
         "checkpoint_every",
         "checkpoint_minutes",
+        "checkpointing",
         "keep_every",
         "keep_best",
         "validate_every",

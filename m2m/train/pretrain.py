@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from m2m.errors import InputError
 from m2m.store import Store
 from m2m.train.batches import Batch, Masking, RandomSamples
 from m2m.train.clips import open_set
@@ -35,9 +36,11 @@ def pretrain(
         store: Where checkpoints go during the training, so that another process goes on from them; None: into `out`.
 
     Raises:
-        InputError: The data set cannot be trained on, or a clip cannot be decoded.
+        InputError: The model is no VideoMAE, the data set cannot be trained on, or a clip cannot be decoded.
         InfrastructureError: Something cannot be written.
     """
+    if model.kind != "videomae":
+        raise InputError(f"a {model.kind} is not pre-trained with masks", "align or evaluate it; or kind: videomae")
     data = open_set(dataset)
     stage = Stage("pretrain", data, model, params)
     with processes(params.device, params.precision) as group:

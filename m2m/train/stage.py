@@ -79,7 +79,7 @@ class Stage:
         """Hash of everything the result depends on."""
         parent = self.parent.sha256 if self.parent else ""
         return fingerprint(
-            self.name, CODE_VERSION, self.data.hash, _what(self.params), canonical(self.model), parent, self.extra
+            self.name, CODE_VERSION, self.data.hash, _what(self.params), _what(self.model), parent, self.extra
         )
 
     def shelf(self, store: Store | None, out: Path) -> Shelf:

@@ -5,19 +5,18 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from m2m.errors import InputError
 from m2m.train.batches import Batch, Views, load, to_device
 from m2m.train.checkpoints import Trained
 from m2m.train.engine import Step
+from m2m.train.joint import hits, losses
 from m2m.train.mixtures import mix, partners
 from m2m.train.processes import Processes
 from m2m.train.state import Row
-from m2m.train.videomae import Classifier
 
 
-def start_from(model: Classifier, trained: Trained) -> None:
+def start_from(model: nn.Module, trained: Trained) -> None:
     """Loads the trunk of another model: its encoder, and its `fc_norm` if it has one. The head stays fresh.
 
     Raises:
@@ -26,7 +25,7 @@ def start_from(model: Classifier, trained: Trained) -> None:
     own = model.state_dict()
     for name, value in own.items():
         given = trained.weights.get(name)
-        if name.startswith("head.") or (given is None and name.startswith("fc_norm.")):
+        if name.startswith(("head.", "also.")) or (given is None and name.startswith("fc_norm.")):
             continue
         if given is None or given.shape != value.shape:
             shape = "missing" if given is None else f"of the shape {tuple(given.shape)}"
@@ -35,28 +34,25 @@ def start_from(model: Classifier, trained: Trained) -> None:
     model.load_state_dict(own)
 
 
-def classify(smoothing: float, samples: int = 1) -> Step:
+def classify(smoothing: float, samples: int = 1, heads: tuple[int, ...] = ()) -> Step:
     """Cross-entropy; on mixed samples where the batch says how they are mixed.
 
     Args:
         smoothing: Share of the label spread over all classes.
         samples: Samples of each clip, which follow each other.
+        heads: As in `losses`.
     """
 
     def step(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         clip, label = batch["clip"], batch["label"]
-
-        def loss(scores: Tensor, to: Tensor) -> Tensor:
-            return functional.cross_entropy(scores, to, label_smoothing=smoothing, reduction="none")
-
         if "mixture" not in batch:
             scores = model(clip)
-            return {"loss": loss(scores, label), "top1": (scores.argmax(1) == label).float()}
+            return {"loss": losses(scores, label, smoothing, heads), "top1": hits(scores, label, heads)}
         other = partners(len(clip), samples).to(clip.device)
         mixed, own = mix(clip, batch["mixture"], other)
         scores = model(mixed)
-        value = loss(scores, label) * own + loss(scores, label[other]) * (1 - own)
-        return {"loss": value, "top1": (scores.argmax(1) == label).float()}
+        of_both = [losses(scores, to, smoothing, heads) for to in (label, label[other])]
+        return {"loss": of_both[0] * own + of_both[1] * (1 - own), "top1": hits(scores, label, heads)}
 
     return step
 

@@ -10,6 +10,7 @@ from typing import cast
 import torch
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from m2m.train.params import ModelParams
 
@@ -69,6 +70,19 @@ def gather(tokens: Tensor, index: Tensor) -> Tensor:
     return tokens.gather(1, index.expand(-1, -1, *tokens.shape[2:]))
 
 
+def through(blocks: nn.ModuleList, x: Tensor, forgetful: bool) -> Tensor:
+    """Tokens through blocks, one after the other.
+
+    Args:
+        blocks: From (B, n, width) to the same.
+        x: (B, n, width).
+        forgetful: Compute each block a second time for its gradients in place of keeping what it computed.
+    """
+    for block in blocks:
+        x = checkpoint(block, x, use_reentrant=False) if forgetful and torch.is_grad_enabled() else block(x)
+    return x
+
+
 class Encoder(nn.Module):
     """Embeds tubelets and runs the blocks; without a final norm.
 
@@ -106,10 +120,7 @@ class Encoder(nn.Module):
             pixels, place = gather(pixels, visible), gather(place, visible)
         if self.model.pixels == "rgb":  # a residual is about 0 and 1 already
             pixels = (pixels - self.mean) / self.std
-        x = self.embed(pixels.flatten(2)) + place
-        for block in self.blocks:
-            x = block(x)
-        return x
+        return through(self.blocks, self.embed(pixels.flatten(2)) + place, self.model.checkpointing)
 
 
 class MaskedAutoencoder(nn.Module):
@@ -158,8 +169,7 @@ class MaskedAutoencoder(nn.Module):
         x = self.narrow(self.norm(self.encoder(pixels, visible)))
         places = self.places.expand(len(x), -1, -1)
         x = torch.cat([x + gather(places, visible), self.mask_token + gather(places, hidden)], 1)
-        for block in self.decoder:
-            x = block(x)
+        x = through(self.decoder, x, self.model.checkpointing)
         return self.pixels(self.decoder_norm(x[:, visible.shape[1] :]))
 
 
@@ -170,21 +180,31 @@ class Classifier(nn.Module):
         model: The size.
         classes: Classes of the head.
         drop_path: As in `Encoder`.
+        also: Classes of a second head; its scores follow the first's, in training alone. 0: there is none.
     """
 
-    def __init__(self, model: ModelParams, classes: int, drop_path: float = 0.0) -> None:
+    def __init__(self, model: ModelParams, classes: int, drop_path: float = 0.0, also: int = 0) -> None:
         super().__init__()
         self.model = model
         self.encoder = Encoder(model, drop_path)
         self.fc_norm = LayerNorm(model.width)
         self.head = nn.Linear(model.width, classes)
         self.apply(_initialise)
-        # Small, so that training starts from even odds and the trunk is not shaken by a random head.
-        nn.init.trunc_normal_(self.head.weight, std=0.02 * 1e-3)
+        even_odds(self.head)
+        self.also = even_odds(nn.Linear(model.width, also)) if also else None
 
     def forward(self, clips: Tensor) -> Tensor:
         """Scores (B, classes) of clips (B, 3, T, H, W) in [0, 1]."""
-        return self.head(self.fc_norm(self.encoder(patches(clips, self.model)).mean(1)))
+        features = self.fc_norm(self.encoder(patches(clips, self.model)).mean(1))
+        scores = self.head(features)
+        return torch.cat([scores, self.also(features)], 1) if self.also and self.training else scores
+
+
+def even_odds(head: nn.Linear) -> nn.Linear:
+    """A head made small, so that training starts from even odds and a random head does not shake the trunk."""
+    nn.init.trunc_normal_(head.weight, std=0.02 * 1e-3)
+    nn.init.zeros_(head.bias)
+    return head
 
 
 def _blocks(depth: int, width: int, heads: int, drop_path: float) -> nn.ModuleList:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from m2m.train.params import ModelParams
 from m2m.train.videomae import Classifier, Encoder, MaskedAutoencoder, gather, patches, positions, target
@@ -160,3 +161,56 @@ def test_the_model_can_learn_to_fill_holes():
         optimiser.step()
         losses.append(loss.item())
     assert losses[0] == pytest.approx(1.0, abs=0.5) and losses[-1] < 0.5 * losses[0]
+
+
+@pytest.mark.parametrize("kind", ["autoencoder", "classifier"])
+def test_forgetting_changes_no_gradient(kind):
+    found = []
+    for forget in (False, True):
+        torch.manual_seed(0)
+        size = replace(MODEL, checkpointing=forget)
+        model = MaskedAutoencoder(size) if kind == "autoencoder" else Classifier(size, 3, drop_path=0.5)
+        torch.manual_seed(1)  # the same branches are left out
+        if isinstance(model, Classifier):
+            torch.nn.init.normal_(model.head.weight)
+            loss = functional.cross_entropy(model(clips()), torch.tensor([0, 2]))
+        else:
+            loss = model(clips(), *halves()).sum()
+        loss.backward()
+        found.append({name: w.grad for name, w in model.named_parameters()})
+    for name, gradient in found[0].items():
+        assert torch.equal(gradient, found[1][name]), name
+
+
+def test_forgetting_keeps_less():
+    kept = []
+    for forget in (False, True):
+        model, total = MaskedAutoencoder(replace(MODEL, depth=6, checkpointing=forget)), 0
+
+        def count(tensor):
+            nonlocal total
+            total += tensor.numel()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+            model(clips(), *halves())
+        kept.append(total)
+    assert kept[1] < 0.6 * kept[0]
+
+
+def test_attention_is_pytorchs(monkeypatch):
+    """Its fused kernels, where there are some, and not a product of matrices."""
+    calls = []
+    whole = functional.scaled_dot_product_attention
+    monkeypatch.setattr(functional, "scaled_dot_product_attention", lambda *a, **k: calls.append(1) or whole(*a, **k))
+    MaskedAutoencoder(MODEL)(clips(), *halves())
+    assert len(calls) == MODEL.depth + MODEL.decoder_depth
+
+
+@pytest.mark.parametrize("forget", [False, True])
+def test_models_compile_without_a_break(forget):
+    size = replace(MODEL, checkpointing=forget)
+    for model, given in ((MaskedAutoencoder(size), (clips(), *halves())), (Classifier(size, 3), (clips(),))):
+        torch._dynamo.reset()
+        told = torch._dynamo.explain(model)(*given)
+        assert (told.graph_count, told.graph_break_count) == (1, 0), told.break_reasons
