@@ -87,6 +87,7 @@ def test_a_timesformer_computes_what_transformers_does():
         image_size=48, num_frames=4, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=128
     )
     config.num_labels = 3
+    torch.manual_seed(0)
     theirs = TimesformerForVideoClassification(config).eval()
     for weight in theirs.parameters():
         nn.init.normal_(weight, std=0.2)
