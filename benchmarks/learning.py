@@ -52,7 +52,7 @@ def by_heart(root: Path, how: EvaluateParams, model: ModelParams) -> None:
     rows = [c for c in read_manifest(root / "set" / "clips.parquet") if c.status == "ok"]
     labels = sorted({c.label for c in rows})[:4]
     few = [c for label in labels for c in [c for c in rows if c.label == label][:4]]
-    tested = [replace(c, clip_id=f"{c.clip_id} again", split="val") for c in few]
+    tested = [replace(c, clip_id=f"{c.clip_id}_again", split="val") for c in few]
     write_set(root / "set", root / "few", [*(replace(c, split="train") for c in few), *tested])
     how = replace(how, ft=replace(how.ft, epochs=80), validate_every=0)
     done = evaluate(root / "few", None, root / "heart", how, model)

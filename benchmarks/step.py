@@ -176,7 +176,9 @@ def grow(model: ModelParams, plot: Path | None) -> None:
 def draw(rows: dict[str, list[tuple[int, float, float]]], path: Path) -> None:
     """Two panels, time and memory, a line each for the batch and the frames."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter
 
+    plain = FuncFormatter(lambda value, _: f"{value:g}")
     figure = Figure(figsize=(8, 3.2), layout="constrained")
     for axes, column, title in zip(figure.subplots(1, 2), (1, 2), ("seconds a step", "MiB at the peak"), strict=True):
         for kind, label in (("batch", "batch, 16 frames each"), ("frames", "frames, batch of 4")):
@@ -185,6 +187,8 @@ def draw(rows: dict[str, list[tuple[int, float, float]]], path: Path) -> None:
             )
         axes.set_xscale("log", base=2)
         axes.set_yscale("log", base=2)
+        axes.xaxis.set_major_formatter(plain)
+        axes.yaxis.set_major_formatter(plain)
         axes.set_xlabel("batch or frames")
         axes.set_title(title, fontsize=10)
         axes.legend(fontsize=8, frameon=False)
