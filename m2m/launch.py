@@ -19,6 +19,12 @@ from m2m.checkout import checkout
 from m2m.errors import InfrastructureError, InputError, M2MError
 
 FAILURE = "failure"
+SAVING = 300
+"""Seconds that processes have to save after SIGTERM, where whoever sent it waits as long."""
+
+MEETING = 4 * 3600
+"""Seconds in which machines must meet: each fetches the data set first, and one may take hours longer than another."""
+
 START = "spawn"
 """How processes start: what has used a GPU or threads must not be forked."""
 
@@ -147,12 +153,13 @@ def _spread(among: Machines, count: int, notes: Path, args: tuple[Any, ...], nam
         nproc_per_node=count,
         rdzv_backend="c10d" if alone else "static",
         rdzv_endpoint=among.address,
-        rdzv_configs={} if alone else {"rank": among.rank},
+        rdzv_configs={} if alone else {"rank": among.rank, "timeout": MEETING},
         local_addr="localhost" if alone else None,
         run_id="m2m",
         max_restarts=0,  # whoever started this starts it again, and it goes on from its last checkpoint
         start_method=START,
         logs_specs=DefaultLogsSpecs(str(notes / "logs")),  # else a folder of its own that stays
+        shutdown_timeout=SAVING,
     )
     try:
         found = elastic_launch(config, _take_part)(notes, args, named)
