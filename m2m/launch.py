@@ -19,7 +19,7 @@ from m2m.checkout import checkout
 from m2m.errors import InfrastructureError, InputError, M2MError
 
 FAILURE = "failure"
-SAVING = 300
+SAVING = 120
 """Seconds that processes have to save after SIGTERM, where whoever sent it waits as long."""
 
 MEETING = 4 * 3600
