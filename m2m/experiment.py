@@ -127,7 +127,8 @@ def align_set(
         folder = stack.enter_context(checkout(dataset))
         other = stack.enter_context(checkout(also)) if also is not None else None
         beside = read_card(other).hash if other else ""
-        run = stack.enter_context(_tracked("align", address or dataset, folder, out, params, model, beside=beside))
+        tracked = _tracked("align", address or dataset, folder, out, params, model, checkpoint, beside=beside)
+        run = stack.enter_context(tracked)
         done = align(folder, checkpoint, out, params, model, also=other, tracker=run, store=any_work_store())
         return _finished(done, run, checkpoint)
 

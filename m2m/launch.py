@@ -6,8 +6,11 @@ which of how many machines it is (docs/pipelines.md); without them there is one.
 
 import os
 import pickle
+import signal
 import tempfile
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,12 @@ from m2m.checkout import checkout
 from m2m.errors import InfrastructureError, InputError, M2MError
 
 FAILURE = "failure"
+SAVING = 120
+"""Seconds that processes have to save after SIGTERM, where whoever sent it waits as long."""
+
+MEETING = 4 * 3600
+"""Seconds in which machines must meet: each fetches the data set first, and one may take hours longer than another."""
+
 START = "spawn"
 """How processes start: what has used a GPU or threads must not be forked."""
 
@@ -70,7 +79,7 @@ def processes(wanted: str) -> int:
         import torch  # slow
 
         return max(1, torch.cuda.device_count())
-    if not wanted.isdigit() or int(wanted) < 1:
+    if not wanted.isdecimal() or int(wanted) < 1:
         raise InputError(f"processes is a number of 1 or more, or gpu, not {wanted!r}")
     return int(wanted)
 
@@ -91,17 +100,49 @@ def launch(stage: str, dataset: str | Path, *args: Any, count: int, **named: Any
     Raises:
         M2MError: What the first process that failed raised.
         InfrastructureError: A process died.
+        KeyboardInterrupt: After SIGTERM or Ctrl-C, if the program has no other way of dealing with it.
     """
     among = machines(os.environ)
     if "RANK" in os.environ or count == among.count == 1:  # torchrun has started us, or nobody has to
         from m2m import experiment
 
         return getattr(experiment, stage)(dataset, *args, **named)
-    with checkout(dataset) as folder, tempfile.TemporaryDirectory(prefix="m2m-") as notes:
-        return _spread(among, count, Path(notes), (stage, folder, *args), {**named, "address": str(dataset)})
+    with ExitStack() as stack:
+        folder = stack.enter_context(checkout(dataset))
+        if named.get("also") is not None:
+            named["also"] = stack.enter_context(checkout(named["also"]))
+        notes = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="m2m-")))
+        with _signals_handed_on():
+            return _spread(among, count, notes, (stage, folder, *args), {**named, "address": str(dataset)})
+
+
+@contextmanager
+def _signals_handed_on() -> Iterator[None]:
+    """The launcher takes signals for itself: it stops the processes and raises what no program knows. Afterwards they
+    have their usual effect, and keep it.
+
+    Raises:
+        KeyboardInterrupt: A signal has come, and the program has no other way of dealing with it.
+    """
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+
+    ours = threading.current_thread() is threading.main_thread()
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT) if ours}
+    try:
+        yield
+    except SignalException as error:
+        handler = before.get(error.sigval)
+        if callable(handler):
+            handler(error.sigval, None)
+        raise KeyboardInterrupt from error
+    finally:
+        for number, handler in before.items():
+            if handler is not None:
+                signal.signal(number, handler)
 
 
 def _spread(among: Machines, count: int, notes: Path, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -112,11 +153,13 @@ def _spread(among: Machines, count: int, notes: Path, args: tuple[Any, ...], nam
         nproc_per_node=count,
         rdzv_backend="c10d" if alone else "static",
         rdzv_endpoint=among.address,
-        rdzv_configs={} if alone else {"rank": among.rank},
+        rdzv_configs={} if alone else {"rank": among.rank, "timeout": MEETING},
         local_addr="localhost" if alone else None,
         run_id="m2m",
         max_restarts=0,  # whoever started this starts it again, and it goes on from its last checkpoint
         start_method=START,
+        logs_specs=DefaultLogsSpecs(str(notes / "logs")),  # else a folder of its own that stays
+        shutdown_timeout=SAVING,
     )
     try:
         found = elastic_launch(config, _take_part)(notes, args, named)
@@ -126,7 +169,8 @@ def _spread(among: Machines, count: int, notes: Path, args: tuple[Any, ...], nam
             raise pickle.loads(failures[0].read_bytes()) from error  # our own process wrote it
         rank, first = error.get_first_failure()
         raise InfrastructureError(
-            f"process {rank} of the training ended with {first.exitcode}", "check the memory; see what it printed above"
+            f"process {rank} of the training ended with {first.exitcode}",
+            "check the memory and what it printed above; started again, it goes on",
         ) from error
     return found[min(found)]
 
@@ -140,3 +184,5 @@ def _take_part(notes: Path, args: tuple[Any, ...], named: dict[str, Any]) -> Any
     except M2MError as error:
         (notes / f"{FAILURE}-{os.environ['RANK']}").write_bytes(pickle.dumps(error))
         raise
+    except KeyboardInterrupt:  # it would end as if all were well, and the launcher wait for its result for ever
+        raise SystemExit(128 + signal.SIGTERM) from None

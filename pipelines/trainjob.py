@@ -13,6 +13,7 @@ from components.images import image
 from m2m.cluster import ClusterParams
 from m2m.errors import InputError
 from m2m.fingerprints import fingerprint
+from m2m.launch import SAVING
 from pipelines.images import address
 from pipelines.resources import ADDRESSES, CONFIG, CREDENTIALS, NEEDS, SCRATCH, SCRATCH_GIB
 
@@ -103,6 +104,7 @@ def _pod(name: str, dataset: str, seed: int, cluster: ClusterParams) -> dict[str
     command = ["python", "-m", "m2m", "pretrain", dataset, f"{SCRATCH}/trained", "--params", PARAMS]
     pod: dict[str, Any] = {
         "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": SAVING,  # the step in hand is finished and saved
         "priorityClassName": "m2m-batch",
         "serviceAccountName": "m2m-runner",
         "automountServiceAccountToken": False,

@@ -64,6 +64,11 @@ def test_wrong_options_are_named(tmp_path, capsys, option, message):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_seed_below_0_is_named(tmp_path, capsys):
+    code, text = failed(capsys, "pretrain", tmp_path, tmp_path / "out", "--seed", "-1")
+    assert code == 1 and "--seed must be 0 or more, not -1" in text
+
+
 def test_output_below_a_file_and_output_that_is_the_input(tmp_path, capsys):
     (tmp_path / "a.mp4").write_bytes(b"x")
     code, text = failed(capsys, "augment", tmp_path / "a.mp4", tmp_path / "a.mp4" / "out")

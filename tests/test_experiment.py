@@ -5,6 +5,7 @@ import json
 import pytest
 
 from m2m import experiment
+from m2m.errors import InputError
 from m2m.experiment import align_set, evaluate_set, pretrain_set
 from m2m.params import section
 from m2m.report.results import read_result
@@ -105,3 +106,21 @@ def test_another_process_of_a_training_needs_nothing_that_the_first_one_writes(t
     write_set(tmp_path / "set", held=1)
     done = pretrain_set(tmp_path / "set", tmp_path / "out", section("pretrain", {}), section("model", MODEL))
     assert done.figures == figures and str(done) == "1 epochs: loss 0.5000"
+
+
+def test_alignments_of_other_models_are_other_runs(tmp_path, monkeypatch):
+    seen = []
+
+    def opened(_stage, _name, identity, **_):
+        seen.append(identity)
+        raise InputError("enough")
+
+    monkeypatch.setattr(experiment, "open_run", opened)
+    write_set(tmp_path / "set", held=1)
+    for parent in ("one", "two", "one"):
+        (tmp_path / parent).mkdir(exist_ok=True)
+        (tmp_path / parent / "metrics.json").write_text(json.dumps({"fingerprint": parent}))
+        with pytest.raises(InputError, match="enough"):
+            params = section("align", PROTOCOL), section("model", MODEL)
+            align_set(tmp_path / "set", tmp_path / parent, tmp_path / "out", *params)
+    assert seen[0] == seen[2] != seen[1]

@@ -3,7 +3,11 @@
 import json
 import multiprocessing
 import os
+import signal
 import socket
+import tempfile
+import time
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +15,7 @@ import pytest
 import torch
 import torch._dynamo  # else every process imports it
 
+from m2m import experiment
 from m2m import launch as launching
 from m2m.errors import InfrastructureError, InputError
 from m2m.launch import Machines, launch, machines, processes
@@ -73,6 +78,60 @@ def test_a_process_that_dies_is_named(toys, tmp_path):
         launch("pretrain_set", toys, tmp_path / "out", "no parameters", MODEL, count=2, seed=1)
 
 
+def test_sigterm_to_the_launcher_has_its_usual_effect(toys, monkeypatch):
+    """The program's own handler deals with it, now and afterwards; the processes are gone."""
+    came, launcher = [], os.getpid()
+
+    def told(*_, **__):
+        if os.environ["RANK"] == "0":
+            os.kill(launcher, signal.SIGTERM)
+        time.sleep(600)
+
+    def note(number, _):
+        came.append(number)
+
+    monkeypatch.setattr(experiment, "pretrain_set", told)
+    before = signal.signal(signal.SIGTERM, note)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            launch("pretrain_set", toys, count=2)
+        assert came == [signal.SIGTERM] and signal.getsignal(signal.SIGTERM) is note
+        assert not multiprocessing.active_children()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_process_that_was_told_to_stop_is_not_waited_for(toys, tmp_path, monkeypatch):
+    """And nothing is left in the folder of temporary files."""
+
+    def stopped(*_, **__):
+        if os.environ["RANK"] == "1":
+            raise KeyboardInterrupt
+        time.sleep(600)
+
+    monkeypatch.setattr(experiment, "pretrain_set", stopped)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(InfrastructureError, match="ended with 143"):
+        launch("pretrain_set", toys, count=2)
+    assert not list(tmp_path.iterdir())
+
+
+def test_both_data_sets_are_fetched_once(tmp_path, monkeypatch):
+    fetched = []
+
+    @contextmanager
+    def fetch(dataset):
+        fetched.append(dataset)
+        yield tmp_path / dataset
+
+    monkeypatch.setattr(launching, "checkout", fetch)
+    monkeypatch.setattr(launching, "_spread", lambda among, count, notes, args, named: (args, named))
+    args, named = launch("align_set", "one", "model", count=2, also="other")
+    assert fetched == ["one", "other"]
+    assert args == ("align_set", tmp_path / "one", "model")
+    assert named == {"also": tmp_path / "other", "address": "one"}
+
+
 def machine(rank: int, port: str, toys: Path, disk: Path) -> None:
     """What one of two machines does, as Kubeflow's Trainer starts it."""
     given = {"PET_NNODES": "2", "PET_MASTER_ADDR": "127.0.0.1", "PET_MASTER_PORT": port, "PET_NODE_RANK": str(rank)}
@@ -116,7 +175,7 @@ def test_machines_are_what_trainer_says():
     assert machines(environment) == Machines(3, 2, "first:99")
 
 
-@pytest.mark.parametrize("wrong", ["0", "-1", "many", ""])
+@pytest.mark.parametrize("wrong", ["0", "-1", "many", "", "²"])
 def test_processes_are_a_number_or_one_on_each_gpu(wrong):
     assert processes("3") == 3 and processes("gpu") == max(1, torch.cuda.device_count())
     with pytest.raises(InputError, match="processes"):

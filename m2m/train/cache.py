@@ -4,6 +4,7 @@ A file a clip, under the hash of the clip, the size of the sample and the versio
 `.npy`, behind them a checksum of each. A file that is cut short or whose frame has another checksum is made anew.
 """
 
+import tokenize
 import zlib
 from collections.abc import Sequence
 from contextlib import suppress
@@ -73,8 +74,11 @@ class FrameCache:
         path = self.path(clip)
         try:
             frames = np.load(path, mmap_mode="r")
+            if frames.ndim != 4 or frames.shape[3] != 3 or frames.dtype != np.uint8:
+                return None
             sums = np.fromfile(path, np.uint32, offset=path.stat().st_size - 4 * len(frames))
-        except (OSError, ValueError, EOFError):  # none yet, or one that was cut short
+        # None yet, or one that was cut short; of a spoilt header NumPy's reader passes on what Python's parser says.
+        except (OSError, ValueError, EOFError, SyntaxError, tokenize.TokenError):
             return None
         if len(frames) < clip.n_frames or any(zlib.crc32(frames[i]) != sums[i] for i in wanted):
             return None

@@ -101,7 +101,7 @@ def convert(source: Path, out: Path, model: ModelParams, read_as: str = "auto", 
         file = out if out.suffix == ".pt" else out / NAME
         sha256 = file_sha256(source if source.is_file() else weights_file(source))
         notes = {"classes": list(loaded.classes), "source": loaded.format, "source_sha256": sha256}
-        write_trained(file, "convert", model, weights, **notes)
+        write_trained(file, loaded.stage, model, weights, **notes)  # what a test has taught stays that
         return Converted(loaded.format, file, model, pretraining, left_out)
     if model.kind != "videomae":
         raise InputError(f"{source} is a {model.kind}", f"{write_as} is written of a videomae alone")

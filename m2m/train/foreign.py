@@ -43,12 +43,14 @@ class Loaded:
         weights: By name, as there.
         size: What else it says of the model's size, by our names.
         classes: Names of the classes, if it has them.
+        stage: What made it; of ours what trained it.
     """
 
     format: str
     weights: dict[str, Tensor]
     size: dict[str, Any]
     classes: tuple[str, ...] = ()
+    stage: str = "convert"
 
 
 def load(source: Path, read_as: str = "auto") -> Loaded:
@@ -80,7 +82,7 @@ def load(source: Path, read_as: str = "auto") -> Loaded:
     config = file.parent / CONFIG
     if found == "transformers" and config.is_file():
         size, classes = _described(config)
-    return Loaded(found, weights, size, classes)
+    return Loaded(found, weights, size, classes, str(state.get("stage")) if found == "m2m" else "convert")
 
 
 def weights_file(folder: Path) -> Path:
@@ -119,7 +121,8 @@ def _described(config: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Sizes and classes of transformers' config.json; what it leaves out is transformers' default, and ours."""
     try:
         values = json.loads(config.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        names = {int(number): str(name) for number, name in values.get("id2label", {}).items()}
+    except (OSError, ValueError, AttributeError) as error:  # no mapping, or classes that are not counted
         raise InputError(f"cannot read {config}: {error}") from error
     fallback = ModelParams()
     if values.get("model_type") == "timesformer":
@@ -129,7 +132,6 @@ def _described(config: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
         del size["tubelet"]
     side = values.get("image_size", 224)
     size["size"] = tuple(side) if isinstance(side, list) else (side, side)
-    names = {int(number): str(name) for number, name in values.get("id2label", {}).items()}
     if sorted(names) != list(range(len(names))) or all(n == f"LABEL_{i}" for i, n in names.items()):
         names = {}
     return size, tuple(names[i] for i in range(len(names)))

@@ -204,6 +204,7 @@ class PretrainParams:
     def __post_init__(self) -> None:
         _check_schedule(self)
         _check_samples(self)
+        _check_chunk(self.micro_batch, self.samples)
         _at_least(self, "keep_every", 0)
         _one_of(self, "mask", MASKS)
         if not 0 < self.mask_ratio < 1:
@@ -411,6 +412,12 @@ def _check_pairs(micro_batch: int, params: "AlignParams | ProtocolParams") -> No
     least = 2 * params.samples
     if (params.mixup or params.cutmix) and 0 < micro_batch < least:
         raise ValueError(f"micro_batch must be 0 or at least {least} to mix pairs of clips, not {micro_batch}")
+    _check_chunk(micro_batch, params.samples)
+
+
+def _check_chunk(micro_batch: int, samples: int) -> None:
+    if 0 < micro_batch < samples:
+        raise ValueError(f"micro_batch must be 0 or at least {samples}, the samples of one clip, not {micro_batch}")
 
 
 def _check_supervised(params: "AlignParams | ProtocolParams") -> None:

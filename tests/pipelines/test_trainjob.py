@@ -9,6 +9,7 @@ import yaml
 from m2m import params
 from m2m.cluster import ClusterParams
 from m2m.errors import InputError
+from m2m.launch import SAVING
 from pipelines.__main__ import main
 from pipelines.trainjob import trainjob
 
@@ -80,6 +81,10 @@ def test_the_pods_are_confined_and_reach_each_other(made):
     container = template["spec"]["containers"][0]["securityContext"]
     assert container["readOnlyRootFilesystem"] and container["capabilities"] == {"drop": ["ALL"]}
     assert template["spec"]["securityContext"]["runAsNonRoot"]
+
+
+def test_a_pod_that_must_go_has_time_to_save(made):
+    assert job_of(made["TrainingRuntime"])["template"]["spec"]["terminationGracePeriodSeconds"] == SAVING
 
 
 def test_the_command_trains_with_the_pipelines_parameters(made):

@@ -18,7 +18,7 @@ from m2m.errors import InputError
 from m2m.experiment import align_set
 from m2m.tracking import SWITCH
 from m2m.train import layouts
-from m2m.train.checkpoints import read, read_trained, write, write_trained
+from m2m.train.checkpoints import read, read_parent, read_trained, write, write_trained
 from m2m.train.convert import convert
 from m2m.train.params import ModelParams
 from m2m.train.supervised import start_from
@@ -270,6 +270,14 @@ def test_files_that_are_no_checkpoints_are_refused(tmp_path):
         convert(tmp_path / "whole.pth", tmp_path / "ours", SIZE, write_as="timm")
 
 
+@pytest.mark.parametrize("text", ['{"id2label": {"one": "walk"}}', "[1]"])
+def test_a_configuration_of_another_form_is_refused(tmp_path, text):
+    save_file({"videomae.layernorm.weight": torch.ones(2)}, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(InputError, match=r"cannot read .*config\.json"):
+        convert(tmp_path, tmp_path / "ours", SIZE)
+
+
 def test_a_file_that_would_run_code_is_refused(tmp_path):
     class Harm:
         def __reduce__(self):
@@ -297,6 +305,14 @@ def test_an_alignment_starts_from_a_converted_model(toys, tmp_path, monkeypatch)
     assert done.figures["parent_stage"] == "convert"
     with pytest.raises(InputError, match="gone"):
         align_set(toys, tmp_path / "gone", tmp_path / "again", ALIGN, SIZE)
+
+
+def test_what_a_test_has_taught_starts_no_training_by_way_of_converting(tmp_path):
+    model = Classifier(SIZE, 2)
+    write_trained(tmp_path / "checkpoint.pt", "evaluate", SIZE, model.state_dict(), classes=["a", "b"])
+    convert(tmp_path, tmp_path / "again", SIZE, write_as="m2m")
+    with pytest.raises(InputError, match="which no training starts from"):
+        read_parent(tmp_path / "again", SIZE)
 
 
 def test_the_command_says_what_it_did(tmp_path, capsys):

@@ -168,11 +168,12 @@ def test_frames_on_the_disk_are_not_decoded_again(kept, monkeypatch):
     assert len(Frames(data, data.train, MODEL, params).take(0, [0, 11])) == 2
 
 
-@pytest.mark.parametrize("damage", ["cut", "flip", "empty"])
+@pytest.mark.parametrize("damage", ["cut", "flip", "empty", "header", "shape"])
 def test_damaged_frames_on_the_disk_are_made_anew(kept, damage):
     data, params, file = kept
     good = file.read_bytes()
     bad = {"cut": good[:-1000], "flip": good[:5000] + bytes([good[5000] ^ 1]) + good[5001:], "empty": b""}
+    bad |= {"header": good.replace(b"}", b" ", 1), "shape": good.replace(b", 3), }", b",3,1),}", 1)}
     file.write_bytes(bad[damage])
     frames = Frames(data, data.train, MODEL, params).take(0, range(12))
     plain = Frames(data, data.train, MODEL, replace(params, cache="none")).take(0, range(12))

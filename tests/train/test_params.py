@@ -71,6 +71,8 @@ def test_the_defaults_are_the_papers_table_5():
         (AlignParams, {"samples": 3}, "batch"),
         (AlignParams, {"samples": 2, "micro_batch": 3}, "micro_batch"),
         (EvaluateParams, {"micro_batch": 1}, "micro_batch"),
+        (PretrainParams, {"samples": 4, "micro_batch": 3}, "micro_batch"),
+        (AlignParams, {"mixup": 0.0, "samples": 2, "micro_batch": 1}, "micro_batch"),
         (AlignParams, {"layer_decay": 0.0}, "layer_decay"),
         (ProtocolParams, {"epochs": 0}, "epochs"),
         (EvaluateParams, {"views": (0, 3)}, "views"),
