@@ -196,6 +196,19 @@ def _add_training(add: Callable[..., argparse.ArgumentParser]) -> None:
             )
             command.add_argument("--name", default="", help="what tables call the data set")
 
+    curve = add("curve", _curve, "evaluate every model that pretraining kept: the learning curve", params=True)
+    curve.add_argument("dataset", metavar="DATASET", help="its folder, or the hash of a published one")
+    text = "what m2m pretrain wrote with keep_every; of two the gap is shaded"
+    curve.add_argument("pretrained", metavar="PRETRAINED", type=Path, nargs="+", help=text)
+    curve.add_argument("output", metavar="OUTPUT", type=Path, help="folder of curve.json and curve.svg")
+    curve.add_argument("--protocol", choices=("ft", "lp"), default="ft", help="all weights, or the head alone")
+    curve.add_argument("--scratch", action="store_true", help="evaluate an untrained model too, as epoch 0")
+    text = "one evaluation of each model by each seed; may be given again (default: seeds of evaluate)"
+    curve.add_argument("--seed", type=int, action="append", default=None, help=text)
+    curve.add_argument("--name", default="", help="what figures call the data set")
+    text = "that train one model together on this machine: a number, or gpu for one on each (default: 1)"
+    curve.add_argument("--processes", default="1", help=text)
+
     formats = ("auto", "m2m", "videomae", "transformers", "timm")
     convert = add(
         "model-convert",
@@ -382,6 +395,17 @@ def _evaluate(args: argparse.Namespace) -> int:
     settings = _load("evaluate", args), _load("model", args)
     test = {"name": args.name, "protocol": args.protocol, "seed": args.seed}
     return _train("evaluate_set", args, args.checkpoint, args.output, *settings, **test)
+
+
+def _curve(args: argparse.Namespace) -> int:
+    from m2m.curve import learning_curve
+    from m2m.launch import processes
+
+    settings = _load("evaluate", args, {"seeds": args.seed} if args.seed else None), _load("model", args)
+    how = {"protocol": args.protocol, "scratch": args.scratch, "name": args.name}
+    done = learning_curve(args.dataset, args.pretrained, args.output, *settings, **how, count=processes(args.processes))
+    _say(str(done))
+    return int(Exit.DONE)
 
 
 def _train(stage: str, args: argparse.Namespace, *settings: Any, **named: Any) -> int:

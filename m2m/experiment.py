@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,11 +18,11 @@ from m2m.report.figures import confusion, curves
 from m2m.store import any_work_store
 from m2m.tracking import Run, open_run, spool_folder
 from m2m.train.align import align
-from m2m.train.checkpoints import NAME
+from m2m.train.checkpoints import NAME, read
 from m2m.train.evaluate import evaluate
 from m2m.train.params import AlignParams, EvaluateParams, ModelParams, PretrainParams
 from m2m.train.pretrain import pretrain
-from m2m.train.stage import METRICS, TrainSummary
+from m2m.train.stage import METRICS, MODELS, TrainSummary
 
 LINEAGE = "lineage"
 """Folder beside a stage's results with the figures of the stages before it: `pretrain.json`, `align.json`."""
@@ -219,16 +219,29 @@ def _parent(checkpoint: Path) -> str:
     return file_sha256(file)
 
 
+def _home(checkpoint: Path) -> Path | None:
+    """The folder with the figures of what wrote a checkpoint: a folder, its `checkpoint.pt`, or a model it kept."""
+    place = checkpoint if checkpoint.is_dir() else checkpoint.parent
+    home = place.parent if place.name == MODELS else place
+    return home if (home / METRICS).is_file() else None
+
+
 def _finished(done: TrainSummary, run: Run, checkpoint: Path | None) -> Trained:
     """Carries the figures of the stages before along, and draws the curve."""
     # The other processes of a training may have another disk.
     figures: dict[str, Any] = json.loads(done.metrics.read_text(encoding="utf-8")) if first() else done.report
     lineage = done.metrics.parent / LINEAGE
-    if checkpoint is not None and first() and (checkpoint / METRICS).is_file():
+    home = _home(checkpoint) if checkpoint is not None and first() else None
+    if home is not None and checkpoint is not None:
         lineage.mkdir(exist_ok=True)
-        for path in sorted((checkpoint / LINEAGE).glob("*.json")):
+        for path in sorted((home / LINEAGE).glob("*.json")):
             shutil.copy(path, lineage / path.name)
-        parent: Mapping[str, Any] = json.loads((checkpoint / METRICS).read_text(encoding="utf-8"))
-        shutil.copy(checkpoint / METRICS, lineage / f"{parent['stage']}.json")
+        parent: dict[str, Any] = json.loads((home / METRICS).read_text(encoding="utf-8"))
+        if checkpoint.parent.name == MODELS:  # its training went on without it
+            epoch = int(read(checkpoint)["epoch"])
+            parent |= {"history": parent["history"][:epoch]} | (
+                {"kept": epoch} if epoch < len(parent["history"]) else {}
+            )
+        write_atomic(lineage / f"{parent['stage']}.json", (json.dumps(parent, indent=1) + "\n").encode())
     run.text("loss.svg", curves({figures["stage"]: [figures["history"]]}, "loss", "loss"))
     return Trained(done, figures)

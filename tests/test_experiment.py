@@ -87,7 +87,8 @@ def test_the_page_shows_sets_results_and_curves(trained, monkeypatch):
     write_run_report(page, [identity, identity], [root / "ft0", root / "ft1", root / "lp0"])
     text = page.read_text()
     assert text.count("Data set blocks, m2m") == 1
-    assert text.count("<svg") == 4
+    assert text.count("<svg") == 6  # four curves and a confusion matrix of each protocol
+    assert "blocks, FT: by class" in text and text.count("<td>class0</td>") == 2
     assert text.count("data:video/mp4") in (1, 2)
     assert "unreadable" in text
     assert "http://" not in text.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(

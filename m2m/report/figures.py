@@ -56,6 +56,45 @@ def curves(runs: Mapping[str, Sequence[Rows]], field: str, label: str) -> str:
         return _svg(figure)
 
 
+def epochs(lines: Mapping[str, Rows], title: str = "", chance: float | None = None) -> str:
+    """Top-1 against the epochs of pretraining, the paper's figure 3: intervals as bars, the gap of two lines shaded.
+
+    Args:
+        lines: Rows with `epoch`, `top1`, `low` and `high` (0 to 1) in order of epochs, by the name of the line.
+        title: Above it.
+        chance: Top-1 of guessing, 0 to 1; a dotted line.
+
+    Returns:
+        SVG. What is shaded lies between the first two lines, where both have been measured or lie between two measures.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(4.4, 2.8), layout="constrained")
+        axes = figure.subplots()
+        found = {
+            name: [[100 * row[k] for row in rows] for k in ("top1", "low", "high")] for name, rows in lines.items()
+        }
+        places = {name: [row["epoch"] for row in rows] for name, rows in lines.items()}
+        for name, (top1, low, high) in found.items():
+            below, above = np.subtract(top1, low), np.subtract(high, top1)
+            axes.errorbar(
+                places[name], top1, (below, above), label=name, marker="o", ms=3, linewidth=1.4, elinewidth=0.6
+            )
+        if len(lines) > 1:
+            (one, two), common = list(lines)[:2], np.unique(np.concatenate(list(places.values())[:2]))
+            common = common[(common >= max(p[0] for p in (places[one], places[two])))]
+            common = common[(common <= min(p[-1] for p in (places[one], places[two])))]
+            ends = [np.interp(common, places[name], found[name][0]) for name in (one, two)]
+            axes.fill_between(common, *ends, alpha=0.15, color="#5b6675", linewidth=0, label="gap")
+        if chance is not None:
+            axes.axhline(100 * chance, color="#9aa6b4", linewidth=0.8, linestyle=":", label="chance")
+        axes.set(xlabel="epoch of pretraining", ylabel="top-1, %", title=title)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(fontsize=8, frameon=False)
+        return _svg(figure)
+
+
 def _by_epoch(seeds: Sequence[Rows], field: str) -> dict[float, list[float]]:
     """A figure of each run by epoch."""
     found: dict[float, list[float]] = {}

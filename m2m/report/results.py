@@ -37,6 +37,9 @@ class Result:
         classes: Classes.
         fingerprint: Identity of the evaluation.
         curves: Rows of epochs by stage.
+        features: Of linear probing: epochs whose features were kept and learnt from; 0: every epoch had its own.
+        labels: Names of the classes.
+        confusion: Clips by what they show (rows) and what they were taken for (columns).
     """
 
     arm: str
@@ -52,6 +55,14 @@ class Result:
     classes: int
     fingerprint: str
     curves: dict[str, list[dict[str, float]]]
+    features: int = 0
+    labels: tuple[str, ...] = ()
+    confusion: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def how(self) -> str:
+        """The protocol as tables name it."""
+        return self.protocol.upper() + (f", features of {self.features} epochs" if self.features else "")
 
 
 @dataclass(frozen=True)
@@ -62,6 +73,7 @@ class Line:
         arm: As in `Result`.
         name: As in `Result`.
         protocol: As in `Result`.
+        how: As in `Result`.
         seeds: The seeds.
         top1: Mean over seeds.
         low: Mean lower end of the intervals over clips.
@@ -76,6 +88,7 @@ class Line:
     arm: str
     name: str
     protocol: str
+    how: str
     seeds: tuple[int, ...]
     top1: float
     low: float
@@ -103,7 +116,7 @@ def read_result(folder: Path) -> Result:
         lineage = {
             p.stem: json.loads(p.read_text(encoding="utf-8")) for p in sorted((folder / "lineage").glob("*.json"))
         }
-        trained = [lineage[stage]["variant"] for stage in ("pretrain", "align") if stage in lineage]
+        trained = [_trained(lineage[stage]) for stage in ("pretrain", "align") if stage in lineage]
         top1 = figures["top1"]
         return Result(
             arm=" > ".join(dict.fromkeys(trained)) or "from scratch",
@@ -119,6 +132,9 @@ def read_result(folder: Path) -> Result:
             classes=len(figures["classes"]),
             fingerprint=figures["fingerprint"],
             curves={**{stage: v["history"] for stage, v in lineage.items()}, "evaluate": figures["history"]},
+            features=int(figures.get("features", {}).get("epochs", 0)),
+            labels=tuple(figures["classes"]),
+            confusion=tuple(tuple(row) for row in figures["confusion"]),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
@@ -128,18 +144,15 @@ def read_result(folder: Path) -> Result:
 
 def lines(results: Sequence[Result]) -> list[Line]:
     """The table: one line for every arm, downstream set and protocol; an evaluation that is there twice counts once."""
-    grouped: defaultdict[tuple[str, str, str], dict[str, Result]] = defaultdict(dict)
-    for result in results:
-        grouped[result.name, result.protocol, result.arm][result.fingerprint] = result
     table = []
-    for (name, protocol, arm), by_fingerprint in sorted(grouped.items()):
-        found = sorted(by_fingerprint.values(), key=lambda r: (r.seed, r.fingerprint))
+    for (name, how, arm), found in _joined(results).items():
         scores = [r.top1 for r in found]
         table.append(
             Line(
                 arm=arm,
                 name=name,
-                protocol=protocol,
+                protocol=found[0].protocol,
+                how=how,
                 seeds=tuple(r.seed for r in found),
                 top1=statistics.fmean(scores),
                 low=statistics.fmean(r.low for r in found),
@@ -148,10 +161,25 @@ def lines(results: Sequence[Result]) -> list[Line]:
                 most=max(scores),
                 n=found[0].n,
                 chance=1 / found[0].classes,
-                reported=reported(arm, name, protocol),
+                reported=reported(arm, name, found[0].protocol),
             )
         )
     return table
+
+
+def _joined(results: Sequence[Result]) -> dict[tuple[str, str, str], list[Result]]:
+    """Results of one downstream set, way of evaluation and arm, by seed; one that is there twice counts once."""
+    grouped: defaultdict[tuple[str, str, str], dict[str, Result]] = defaultdict(dict)
+    for result in results:
+        grouped[result.name, result.how, result.arm][result.fingerprint] = result
+    return {
+        key: sorted(found.values(), key=lambda r: (r.seed, r.fingerprint)) for key, found in sorted(grouped.items())
+    }
+
+
+def _trained(figures: dict[str, Any]) -> str:
+    """What a stage was trained on, and for how long if a model from before its end was taken."""
+    return str(figures["variant"]) + (f" (epoch {figures['kept']})" if "kept" in figures else "")
 
 
 def reported(arm: str, name: str, protocol: str) -> float | None:
@@ -162,7 +190,14 @@ def reported(arm: str, name: str, protocol: str) -> float | None:
         name: The downstream set, in any spelling: `UCF-101` is `ucf101`.
         protocol: `ft` or `lp`.
     """
+    row = reported_table().get(REPORTED.get(arm, ""), {})
+    return row.get(f"{re.sub('[^a-z0-9]', '', name.lower())}_{protocol}")
+
+
+def reported_table() -> dict[str, dict[str, float]]:
+    """The paper's table 1: figures, 0 to 1, by `<set>_<protocol>` and the name of the row; no printed means."""
     text = resources.files("m2m.report").joinpath("reported.csv").read_text(encoding="utf-8")
-    rows: dict[str, dict[str, Any]] = {row["model"]: row for row in csv.DictReader(text.splitlines())}
-    value = rows.get(REPORTED.get(arm, ""), {}).get(f"{re.sub('[^a-z0-9]', '', name.lower())}_{protocol}")
-    return float(value) / 100 if value else None
+    return {
+        row["model"]: {k: float(v) / 100 for k, v in row.items() if k.endswith(("_ft", "_lp"))}
+        for row in csv.DictReader(text.splitlines())
+    }

@@ -13,7 +13,8 @@ from m2m import __version__, shards
 from m2m.checkout import manifest
 from m2m.clips import MANIFEST, Clip, DatasetCard, read_card, read_manifest
 from m2m.files import write_atomic
-from m2m.report.figures import Rows, curves
+from m2m.report.figures import Rows, confusion, curves
+from m2m.report.means import by_class, means
 from m2m.report.pages import render
 from m2m.report.results import Result, lines, read_result
 from m2m.store import data_store
@@ -73,6 +74,11 @@ def write_run_report(out: Path, datasets: Sequence[str | Path], evaluations: Seq
         sets=list(sets.values()),
         samples=_side_by_side(list(sets.values())),
         lines=table,
+        means=means(results),
+        classes=[
+            (found, [(arm, confusion(counts, found.labels, arm)) for arm, counts in found.confusions.items()])
+            for found in by_class(results)
+        ],
         any_reported=any(line.reported is not None for line in table),
         figures=_figures(results),
     )

@@ -247,8 +247,10 @@ def _stack(items: list[list[Sample] | M2MError]) -> Batch | M2MError:
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:
-    """A batch on a device, its clips as (B, 3, T, H, W) float32 in [0, 1] with their colours changed."""
+    """A batch on a device, its clips, if any, as (B, 3, T, H, W) float32 in [0, 1] with their colours changed."""
     out = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
+    if "clip" not in out:
+        return out
     clip = out["clip"].float() / 255
     if "colours" in out:
         colours = out.pop("colours")

@@ -19,7 +19,7 @@ from m2m.train.params import RUNNING, ModelParams
 FORMAT = 1
 RESUME_FORMAT = "resume/1"
 NAME = "checkpoint.pt"
-RESUME, KEPT, BEST = "epoch", "kept", "best"
+RESUME, KEPT, BEST, FEATURES = "epoch", "kept", "best", "features"
 
 
 class Shelf:

@@ -127,7 +127,7 @@ class Training:
         self.result, self.resumed = learner.result, len(progress.history)
         if state is not None and group.first:
             within = f" and {progress.step} steps" if progress.step else ""
-            _say(f"{recipe.stage}: goes on after epoch {self.resumed}{within} of {recipe.epochs}")
+            say(f"{recipe.stage}: goes on after epoch {self.resumed}{within} of {recipe.epochs}")
         self._track(progress.history)
         with put_off() as sigterm, compiling(recipe.compile):
             _Loop(self, learner, progress, sigterm).run()
@@ -176,7 +176,7 @@ class _Loop:
             self.training._track([row])
             if self.group.first:
                 figures = " ".join(f"{k} {v:.4g}" for k, v in row.items() if k not in ("epoch", "samples"))
-                _say(f"{self.recipe.stage}: epoch {len(history)}/{self.recipe.epochs} {figures}")
+                say(f"{self.recipe.stage}: epoch {len(history)}/{self.recipe.epochs} {figures}")
                 self._keep(row)
 
     def _epoch(self, epoch: int) -> Row:
@@ -292,6 +292,7 @@ class _Loop:
             self._save()
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Prints a line of progress."""
     with suppress(OSError):  # whoever read the progress went away; the work goes on
         print(text, file=sys.stderr, flush=True)

@@ -1,6 +1,7 @@
 """Evaluation: fine-tuning or linear probing on a downstream data set, and the test on its held-out clips."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -10,12 +11,13 @@ from m2m.train.batches import RandomSamples, Views
 from m2m.train.checkpoints import read_parent
 from m2m.train.clips import check_labels, open_set
 from m2m.train.engine import Recipe, Tracker, Training
+from m2m.train.features import encode_samples, feature_validation, trunk_hash
 from m2m.train.mixtures import Mixing
 from m2m.train.models import make_classifier
 from m2m.train.params import EvaluateParams, ModelParams
 from m2m.train.processes import processes
 from m2m.train.scores import summary
-from m2m.train.stage import Stage, TrainSummary
+from m2m.train.stage import Stage, TrainSummary, place
 from m2m.train.supervised import classify, score_clips, start_from, validation
 
 PROTOCOLS = ("ft", "lp")
@@ -52,14 +54,8 @@ def evaluate(
         InputError: The data set or the checkpoint cannot be used, or a clip cannot be decoded.
         InfrastructureError: Something cannot be written.
     """
-    if protocol not in PROTOCOLS:
-        raise InputError(f"the protocol is ft or lp, not {protocol!r}")
-    data = open_set(dataset)
-    check_labels(data, held_out=True)
-    parent = read_parent(checkpoint, model) if checkpoint is not None else None
-    how = params.ft if protocol == "ft" else params.lp
-    extra = {"protocol": protocol, "seed": seed, "views": list(params.views), "precision": params.precision}
-    stage = Stage("evaluate", data, model, how, parent, extra)
+    stage = evaluation(dataset, checkpoint, params, model, protocol=protocol, seed=seed)
+    data, parent, how = stage.data, stage.parent, params.ft if protocol == "ft" else params.lp
     with processes(params.device, params.precision) as group:
         stage.announce(tracker, group)
         torch.manual_seed(seed)
@@ -70,21 +66,48 @@ def evaluate(
             classifier.get_submodule("encoder").requires_grad_(False)
         batch = params.micro_batch or how.batch
         views = Views(data, model, how.input, params.views)
+        samples = RandomSamples(data, model, how.input, seed, how.samples, mixing=Mixing(how.mixup, how.cutmix))
+        one_view, notes = views.reduced((1, 1)), dict[str, Any]()
+        look = validation(one_view, batch, group)
+        if how.features:
+            classifier.to(group.device)
+            notes = {"features": {"epochs": how.features, "trunk": trunk_hash(classifier)}}
+            samples = encode_samples(classifier, samples, how.features, batch, group, place(store, out))
+            look = feature_validation(one_view, batch, group)
         training = Training(
             model=classifier,
             size=model,
-            data=RandomSamples(data, model, how.input, seed, how.samples, mixing=Mixing(how.mixup, how.cutmix)),
+            data=samples,
             step=classify(how.smoothing, how.samples),
             recipe=Recipe.of(f"evaluate {protocol}", seed, params, how),
             shelf=stage.shelf(store, out),
             out=out,
             processes=group,
             tracker=tracker,
-            validate=validation(views.reduced((1, 1)), batch, group),
+            validate=look,
         )
         history = training.run()
         odds, labels = score_clips(training.result, views, max(1, batch // (params.views[0] * params.views[1])), group)
-        results = summary(odds, labels, data.classes)
+        results = summary(odds, labels, data.classes) | notes
         if tracker is not None and group.first:
             tracker.metrics({f"test_{k}": results[k]["value"] for k in ("top1", "top5")}, how.epochs)
         return stage.finish(out, training, history, results)
+
+
+def evaluation(
+    dataset: Path,
+    checkpoint: Path | None,
+    params: EvaluateParams,
+    model: ModelParams,
+    *,
+    protocol: str = "ft",
+    seed: int = 0,
+) -> Stage:
+    """What an evaluation is, its fingerprint above all, before anything is computed; arguments as in `evaluate`."""
+    if protocol not in PROTOCOLS:
+        raise InputError(f"the protocol is ft or lp, not {protocol!r}")
+    data = open_set(dataset)
+    check_labels(data, held_out=True)
+    parent = read_parent(checkpoint, model) if checkpoint is not None else None
+    extra = {"protocol": protocol, "seed": seed, "views": list(params.views), "precision": params.precision}
+    return Stage("evaluate", data, model, params.ft if protocol == "ft" else params.lp, parent, extra)

@@ -23,9 +23,13 @@ class Baseline(nn.Module):
         self.head = even_odds(nn.Linear(width, classes))
         self.also = even_odds(nn.Linear(width, also)) if also else None
 
+    def features(self, clips: Tensor) -> Tensor:
+        """What the trunk makes of clips (B, 3, T, H, W) in [0, 1]: (B, width)."""
+        return self.encoder(clips)
+
     def forward(self, clips: Tensor) -> Tensor:
-        """Scores (B, classes) of clips (B, 3, T, H, W) in [0, 1]."""
-        features = self.encoder(clips)
+        """Scores (B, classes) of clips (B, 3, T, H, W) in [0, 1], or of the trunk's features (B, width) of them."""
+        features = clips if clips.dim() == 2 else self.features(clips)
         scores = self.head(features)
         return torch.cat([scores, self.also(features)], 1) if self.also and self.training else scores
 

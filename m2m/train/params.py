@@ -276,7 +276,13 @@ class AlignParams:
 
 @dataclass(frozen=True)
 class ProtocolParams:
-    """How one protocol trains on the downstream data set; fields as in `AlignParams`."""
+    """How one protocol trains on the downstream data set; the other fields as in `AlignParams`.
+
+    Attributes:
+        features: Of linear probing, a short cut: the samples of the first so many epochs are encoded once, and norm and
+            head learn from what the frozen trunk made of them, the later epochs from the same again. 0: every epoch
+            encodes samples of its own.
+    """
 
     epochs: int = 30
     warmup: float = 3.75
@@ -293,10 +299,15 @@ class ProtocolParams:
     cutmix: float = 0.0
     samples: int = 1
     input: InputParams = field(default_factory=lambda: InputParams(seconds=0.0, jitter=0.4))
+    features: int = 0
 
     def __post_init__(self) -> None:
         _check_schedule(self)
         _check_supervised(self)
+        if not 0 <= self.features <= self.epochs:
+            raise ValueError(f"features must be 0 to epochs ({self.epochs}), not {self.features}")
+        if self.features and (self.mixup or self.cutmix):
+            raise ValueError(f"features must be 0 where mixup or cutmix mixes pixels, not {self.features}")
 
 
 @dataclass(frozen=True)
@@ -345,6 +356,8 @@ class EvaluateParams:
         _check_running(self)
         _check_pairs(self.micro_batch, self.ft)
         _check_pairs(self.micro_batch, self.lp)
+        if self.ft.features:
+            raise ValueError(f"features must be 0 for ft, whose trunk trains, not {self.ft.features}")
         if min(self.views) < 1:
             raise ValueError(f"views must be 1 or more each, not {self.views[0]} and {self.views[1]}")
         if not self.seeds or min(self.seeds) < 0 or len(set(self.seeds)) < len(self.seeds):

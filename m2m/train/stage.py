@@ -79,12 +79,12 @@ class Stage:
         """Hash of everything the result depends on."""
         parent = self.parent.sha256 if self.parent else ""
         return fingerprint(
-            self.name, CODE_VERSION, self.data.hash, _what(self.params), _what(self.model), parent, self.extra
+            self.name, CODE_VERSION, self.data.hash, what(self.params), what(self.model), parent, self.extra
         )
 
     def shelf(self, store: Store | None, out: Path) -> Shelf:
         """Where its checkpoints lie: in a store, or hidden in the folder of its results."""
-        return Shelf(store or open_store(out.absolute() / ".m2m"), self.fingerprint)
+        return Shelf(place(store, out), self.fingerprint)
 
     def describe(self) -> dict[str, Any]:
         """Everything that identifies it, for the tracker and the file of figures."""
@@ -158,9 +158,14 @@ class Stage:
         write_trained(file, self.name, self.model, weights, **notes)
 
 
-def _what(params: Any) -> Any:
+def place(store: Store | None, out: Path) -> Store:
+    """Where what is written during the work lies: in a store, or hidden in the folder of its results."""
+    return store or open_store(out.absolute() / ".m2m")
+
+
+def what(params: Any) -> Any:
     """Parameters as a mapping, without those that only say how to run."""
     if not dataclasses.is_dataclass(params):
         return canonical(params)
     fields = (f.name for f in dataclasses.fields(params) if f.name not in RUNNING)
-    return {name: _what(getattr(params, name)) for name in fields}
+    return {name: what(getattr(params, name)) for name in fields}

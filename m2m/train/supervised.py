@@ -35,7 +35,7 @@ def start_from(model: nn.Module, trained: Trained) -> None:
 
 
 def classify(smoothing: float, samples: int = 1, heads: tuple[int, ...] = ()) -> Step:
-    """Cross-entropy; on mixed samples where the batch says how they are mixed.
+    """Cross-entropy; on mixed samples where the batch says how they are mixed, or on features where it holds them.
 
     Args:
         smoothing: Share of the label spread over all classes.
@@ -44,7 +44,7 @@ def classify(smoothing: float, samples: int = 1, heads: tuple[int, ...] = ()) ->
     """
 
     def step(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        clip, label = batch["clip"], batch["label"]
+        clip, label = batch["features" if "features" in batch else "clip"], batch["label"]
         if "mixture" not in batch:
             scores = model(clip)
             return {"loss": losses(scores, label, smoothing, heads), "top1": hits(scores, label, heads)}

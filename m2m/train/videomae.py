@@ -196,9 +196,13 @@ class Classifier(nn.Module):
         even_odds(self.head)
         self.also = even_odds(nn.Linear(model.width, also)) if also else None
 
+    def features(self, clips: Tensor) -> Tensor:
+        """What the trunk makes of clips (B, 3, T, H, W) in [0, 1]: the mean over its tokens, (B, width)."""
+        return self.encoder(patches(clips, self.model)).mean(1)
+
     def forward(self, clips: Tensor) -> Tensor:
-        """Scores (B, classes) of clips (B, 3, T, H, W) in [0, 1]."""
-        features = self.fc_norm(self.encoder(patches(clips, self.model)).mean(1))
+        """Scores (B, classes) of clips (B, 3, T, H, W) in [0, 1], or of the trunk's features (B, width) of them."""
+        features = self.fc_norm(clips if clips.dim() == 2 else self.features(clips))
         scores = self.head(features)
         return torch.cat([scores, self.also(features)], 1) if self.also and self.training else scores
 

@@ -10,7 +10,9 @@ from m2m.errors import InputError
 from m2m.report.results import lines, read_result, reported
 
 
-def write_evaluation(folder: Path, top1: float, seed: int, variant: str = "m2m", name: str = "blocks") -> Path:
+def write_evaluation(
+    folder: Path, top1: float, seed: int, variant: str = "m2m", name: str = "blocks", features: int = 0
+) -> Path:
     folder.mkdir(parents=True)
     (folder / "lineage").mkdir()
     for stage in ("pretrain", "align"):
@@ -26,7 +28,9 @@ def write_evaluation(folder: Path, top1: float, seed: int, variant: str = "m2m",
         "top1": share,
         "top5": share,
         "classes": ["a", "b", "c", "d"],
-        "fingerprint": f"{name}{variant}{seed}",
+        "confusion": [[3, 1, 1, 0], [0, 5, 0, 0], [0, 0, 5, 0], [5, 0, 0, 0]],
+        "fingerprint": f"{name}{variant}{seed}{features}",
+        **({"features": {"epochs": features, "trunk": "t"}} if features else {}),
         "history": [{"loss": 1.0, "val_top1": top1}],
     }
     (folder / "metrics.json").write_text(json.dumps(figures))
@@ -47,6 +51,11 @@ def test_seeds_are_joined_and_a_doubled_evaluation_counts_once(tmp_path):
 def test_arms_that_differ_are_lines_of_their_own(tmp_path):
     results = [read_result(write_evaluation(tmp_path / v, 0.5, 0, v)) for v in ("m2m", "real", "no_human")]
     assert [line.arm for line in lines(results)] == ["m2m", "no_human", "real"]
+
+
+def test_a_probe_of_kept_features_is_no_seed_of_another(tmp_path):
+    results = [read_result(write_evaluation(tmp_path / str(n), 0.5, 0, features=n)) for n in (0, 4)]
+    assert [line.how for line in lines(results)] == ["FT", "FT, features of 4 epochs"]
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,14 @@ import torch
 from m2m.clips import read_card
 from m2m.errors import InputError
 from m2m.files import file_sha256
+from m2m.train import evaluate as evaluating
 from m2m.train.align import align
 from m2m.train.batches import Views
 from m2m.train.checkpoints import read, read_trained
 from m2m.train.clips import open_set
 from m2m.train.evaluate import evaluate
+from m2m.train.models import make_classifier
+from m2m.train.params import ModelParams
 from m2m.train.pretrain import pretrain
 from m2m.train.processes import Processes
 from m2m.train.supervised import score_clips, start_from
@@ -54,6 +57,32 @@ def test_linear_probing_leaves_the_trunk_alone(toys, aligned, tmp_path):
     before, after = read(aligned.checkpoint)["model"], read(tmp_path / "checkpoint.pt")["model"]
     for name in before:
         assert torch.equal(before[name], after[name]) == name.startswith("encoder."), name
+
+
+@pytest.mark.parametrize("features", [0, 1])
+@pytest.mark.parametrize("kind", ["videomae", "tsn", "i3d"])
+def test_no_weight_and_no_buffer_of_a_frozen_trunk_moves(toys, tmp_path, monkeypatch, kind, features):
+    """Bit for bit, drop path and batch norm and all that no checkpoint holds; and it computes the same as before."""
+    size = MODEL if kind == "videomae" else ModelParams(kind=kind, depth=14, frames=4, size=(32, 48))
+    held = []
+
+    def make(*args):
+        model = make_classifier(*args)
+        held.append((model, {k: v.clone() for k, v in values(model).items()}))
+        return model
+
+    monkeypatch.setattr(evaluating, "make_classifier", make)
+    lp = replace(EVALUATE.lp, drop_path=0.5, epochs=2, lr=0.1, weight_decay=0.1, features=features)
+    evaluate(toys, None, tmp_path, replace(EVALUATE, lp=lp, views=(1, 1)), size, protocol="lp")
+    ((model, before),) = held
+    assert any("running_mean" in name for name in before) == (kind != "videomae")
+    moved = {name for name, value in values(model).items() if not torch.equal(value, before[name])}
+    norm = {"fc_norm.weight", "fc_norm.bias"} if kind == "videomae" else set()
+    assert moved == {"head.weight", "head.bias"} | norm
+
+
+def values(model):
+    return dict(model.named_parameters()) | dict(model.named_buffers())
 
 
 def test_fine_tuning_trains_everything(toys, aligned, tmp_path):

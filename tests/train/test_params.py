@@ -75,6 +75,11 @@ def test_the_defaults_are_the_papers_table_5():
         (AlignParams, {"mixup": 0.0, "samples": 2, "micro_batch": 1}, "micro_batch"),
         (AlignParams, {"layer_decay": 0.0}, "layer_decay"),
         (ProtocolParams, {"epochs": 0}, "epochs"),
+        (ProtocolParams, {"features": -1, "mixup": 0.0}, "features"),
+        (ProtocolParams, {"features": 31, "mixup": 0.0}, "features"),
+        (ProtocolParams, {"features": 1}, "features"),
+        (ProtocolParams, {"features": 1, "mixup": 0.0, "cutmix": 1.0}, "features"),
+        (EvaluateParams, {"ft": ProtocolParams(features=1, mixup=0.0)}, "features"),
         (EvaluateParams, {"views": (0, 3)}, "views"),
         (EvaluateParams, {"seeds": ()}, "seeds"),
         (EvaluateParams, {"seeds": (1, 1)}, "seeds"),
@@ -119,7 +124,9 @@ def test_videomaes_recipe_scales_the_rate_with_the_clips_of_a_batch():
     assert a.lr == pytest.approx(5e-4 * a.batch / a.samples / 256) and a.samples == 2
     assert (a.mixup, a.cutmix, a.smoothing, a.drop_path, a.layer_decay) == (0.8, 1.0, 0.1, 0.1, 0.75)
     assert (a.input.randaugment, a.input.erase) == ("rand-m7-n4-mstd0.5-inc1", 0.25)
-    assert e.ft == ProtocolParams(**{f.name: getattr(a, f.name) for f in dataclasses.fields(ProtocolParams)})
+    assert e.ft == ProtocolParams(
+        **{f.name: getattr(a, f.name) for f in dataclasses.fields(ProtocolParams) if hasattr(a, f.name)}
+    )
     assert e.lp == EvaluateParams().lp and e.views == (5, 3)
 
 
