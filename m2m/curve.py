@@ -131,7 +131,7 @@ def learning_curve(
             return _point(epoch, found)
 
         start = [point(0, None, out / "scratch")] if scratch else []
-        drawn = [
+        drawn: list[dict[str, Any]] = [
             {
                 "name": one.name,
                 "pretrained": one.fingerprint,
