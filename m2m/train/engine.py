@@ -262,6 +262,7 @@ class _Loop:
 
     def _validated(self, done: int) -> Row:
         look, every = self.training.validate, self.recipe.validate_every
+        self.group.share_buffers(self.learner.result)
         if look is None or not every or (done % every and done < self.recipe.epochs):
             return {}
         with self.sigterm.idle():

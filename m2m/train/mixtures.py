@@ -43,12 +43,12 @@ def draw(mixing: Mixing, size: tuple[int, int], rng: np.random.Generator) -> np.
     return np.array([0, *ends], np.float32)
 
 
-def partners(n: int, samples: int) -> Tensor:
+def partners(n: int, samples: int, device: torch.device | None = None) -> Tensor:
     """Places of the partners of `n` samples, of which `samples` in a row are of one clip.
 
     The first clip's partner is the second and the other way round, the third's the fourth. One left over is its own.
     """
-    places = torch.arange(n)
+    places = torch.arange(n, device=device)
     other = (places // samples ^ 1) * samples + places % samples
     return torch.where(other < n, other, places)
 

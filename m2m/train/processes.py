@@ -64,6 +64,12 @@ class Processes:
         dist.all_reduce(values, dist.ReduceOp.MAX)
         return tuple(bool(v) for v in values.tolist())
 
+    def share_buffers(self, model: nn.Module) -> None:
+        """Gives all processes the first one's buffers: means that batch norm has of its own part of the last step."""
+        if self.count > 1:
+            for buffer in model.buffers():
+                dist.broadcast(buffer, 0)
+
     def gather(self, value: Any) -> list[Any]:
         """What every process has, in the order of ranks."""
         if self.count == 1:

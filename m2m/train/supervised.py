@@ -48,7 +48,7 @@ def classify(smoothing: float, samples: int = 1, heads: tuple[int, ...] = ()) ->
         if "mixture" not in batch:
             scores = model(clip)
             return {"loss": losses(scores, label, smoothing, heads), "top1": hits(scores, label, heads)}
-        other = partners(len(clip), samples).to(clip.device)
+        other = partners(len(clip), samples, clip.device)
         mixed, own = mix(clip, batch["mixture"], other)
         scores = model(mixed)
         of_both = [losses(scores, to, smoothing, heads) for to in (label, label[other])]

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from m2m.errors import InputError
 from m2m.store import open_store
 from m2m.train import align as aligning
 from m2m.train.align import align
 from m2m.train.checkpoints import read
-from m2m.train.processes import check_share
+from m2m.train.processes import check_share, processes
 from m2m.train.watch import BAD
 from tests.train import torchrun
 from tests.train.test_engine import felt, figures, weights
@@ -148,3 +149,19 @@ def test_a_batch_that_processes_cannot_share_is_refused(batch, samples, count, s
 @pytest.mark.parametrize(("batch", "samples", "count"), [(128, 4, 32), (2, 1, 2), (7, 1, 1), (2, 4, 1)])
 def test_a_batch_that_processes_can_share_is_not(batch, samples, count):
     check_share(batch, samples, count)
+
+
+def buffers(out: Path) -> None:
+    """Each process has seen other clips."""
+    with processes("cpu") as group:
+        norm = nn.BatchNorm1d(1)
+        norm(torch.full((2, 1), float(group.rank + 1)))
+        group.share_buffers(norm)
+        (out / str(group.rank)).write_text(str(norm.running_mean.item()))
+
+
+def test_running_means_are_those_of_the_first_process(tmp_path):
+    assert torchrun.finished(torchrun.start(buffers, tmp_path)) == [0]
+    first, second = ((tmp_path / rank).read_text() for rank in "01")
+    assert first == second
+    assert float(first) == pytest.approx(0.1)
