@@ -170,10 +170,10 @@ def _tests(texts: list[str], protocols: str, seeds: str) -> list[dict[str, Any]]
 
 
 def _seeds(text: str) -> list[int]:
-    try:
-        return [int(seed) for seed in text.split(",")]
-    except ValueError as error:
-        raise InputError(f"--seeds is whole numbers, as 0,1,2, not {text!r}") from error
+    seeds = text.split(",")
+    if not all(seed.isascii() and seed.isdigit() for seed in seeds):
+        raise InputError(f"--seeds is whole numbers from 0, as 0,1,2, not {text!r}")
+    return [int(seed) for seed in seeds]
 
 
 def build(pipeline: str, args: argparse.Namespace, cluster: ClusterParams | None = None) -> Any:

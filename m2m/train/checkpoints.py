@@ -144,7 +144,9 @@ def read(file: Path) -> dict[str, Any]:
         state = torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:
         raise InputError(f"cannot read the checkpoint {file}: {error.strerror}") from error
-    except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+    except pickle.UnpicklingError as error:  # PyTorch's text tells how to run the code in it
+        raise InputError(f"{file} is not a checkpoint: it is no file of PyTorch, or holds more than numbers") from error
+    except (RuntimeError, EOFError, ValueError, KeyError) as error:
         why = " ".join(str(error).split())[:200] or type(error).__name__
         raise InputError(f"{file} is not a checkpoint: {why}") from error
     if not isinstance(state, dict):
