@@ -118,6 +118,7 @@ def test_mistakes_are_named_before_anything_runs(tmp_path, capfd):
     for arguments, message in (
         (["--test", "nothing"], "is not NAME=HASH"),
         (["--test", "a=" + "0" * 64, "--seeds", "one"], "--seeds is whole numbers"),
+        (["--test", "a=" + "0" * 64, "--seeds", "0,-1"], "--seeds is whole numbers"),
         (["--test", "a=" + "0" * 64, "--protocols", "knn"], "--protocols is any of"),
     ):
         assert main([*fixed, *arguments]) == 1
