@@ -24,6 +24,7 @@ from transformers import VideoMAEConfig, VideoMAEForPreTraining
 from transformers.utils import logging
 
 from m2m import params
+from m2m.train.foreign import FIELDS
 from m2m.train.masks import split_tokens
 from m2m.train.optimiser import make_optimiser
 from m2m.train.params import ModelParams
@@ -79,17 +80,9 @@ def theirs(model: ModelParams, n: int, device: torch.device, compiled: bool = Fa
     """The same step with transformers' model, as its documentation uses it."""
     torch.manual_seed(0)
     config = VideoMAEConfig(
+        **{theirs: getattr(model, ours) for theirs, ours in FIELDS.items()},
         image_size=model.size[0],
-        num_frames=model.frames,
-        tubelet_size=model.tubelet,
-        patch_size=model.patch,
-        hidden_size=model.width,
-        num_hidden_layers=model.depth,
-        num_attention_heads=model.heads,
         intermediate_size=4 * model.width,
-        decoder_hidden_size=model.decoder_width,
-        decoder_num_hidden_layers=model.decoder_depth,
-        decoder_num_attention_heads=model.decoder_heads,
         decoder_intermediate_size=4 * model.decoder_width,
         layer_norm_eps=1e-6,
         norm_pix_loss=True,
