@@ -55,7 +55,7 @@ def steps(bodies):
     return np.linalg.norm(np.diff(at, axis=0), axis=-1)
 
 
-@given(st.lists(st.floats(-300, 300), max_size=30), st.floats(1, 40))
+@given(st.lists(st.floats(-300, 300), max_size=30), st.floats(5, 40))  # degrees; the default is 12
 def test_angles_slow_down_and_keep_their_mean(values, most):
     angle = np.array(values, float)
     out = slower(angle, most)
