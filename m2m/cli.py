@@ -507,8 +507,10 @@ def main(argv: list[str] | None = None) -> int:
         for name in ("workers", "shards"):
             if getattr(args, name, 1) < 1:
                 raise InputError(f"--{name} must be 1 or more, not {getattr(args, name)}")
-        if (getattr(args, "seed", None) or 0) < 0:
-            raise InputError(f"--seed must be 0 or more, not {args.seed}")
+        seeds = getattr(args, "seed", None) or 0
+        for seed in seeds if isinstance(seeds, list) else [seeds]:
+            if seed < 0:
+                raise InputError(f"--seed must be 0 or more, not {seed}")
         return args.run(args)
     except M2MError as error:
         if args.debug:

@@ -104,7 +104,7 @@ def test_what_motion_adds_is_the_same_model_shown_one_frame_over_and_over(datase
 def test_a_trained_model_gains_by_motion_where_one_frame_tells_nothing(tmp_path):
     """Two classes of a colour each, which one frame tells, and two of one look, which only their motion tells."""
     made = make_set(tmp_path / "set", train=12, val=6, labels=("blue", "down", "red", "right"))
-    recipe = replace(EVALUATE.ft, epochs=60, warmup=2, batch=8, lr=8e-3, input=replace(INPUT, crop=1.0, jitter=0.0))
+    recipe = replace(EVALUATE.ft, epochs=100, warmup=2, batch=8, lr=3e-3, input=replace(INPUT, crop=1.0, jitter=0.0))
     params = replace(EVALUATE, ft=recipe)
     evaluate(made, None, tmp_path / "model", params, MODEL)
     for name, classes in (("colour", "blue\nred\n"), ("motion", "down\nright\n")):

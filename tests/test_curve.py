@@ -136,7 +136,7 @@ def test_the_gap_is_shaded_where_both_lines_are():
     picture = epochs({"real": real, "m2m": ours}, "UCF101 & more", 0.01)
     assert all(f">{text}<" in picture for text in ("real", "m2m", "gap", "chance", "UCF101 &amp; more"))
     (shade,) = re.findall(r'<g id="FillBetweenPolyCollection_1">.*?\sd="([^"]+)"', picture, re.S)
-    across = [float(x) for x, _ in re.findall(r"([\d.]+) ([\d.]+)", shade)]
+    across = [float(x) for x, _ in re.findall(r"([\d.]+) (-?[\d.]+)", shade)]
     assert epochs({"real": real, "m2m": ours}) == epochs({"real": real, "m2m": ours})
     assert len(set(across)) == 3  # at 10, 20 and 30, where they are measured
     assert ">gap<" not in epochs({"real": real}) and ">chance<" not in epochs({"real": real})
