@@ -176,8 +176,10 @@ def _spread(among: Machines, count: int, notes: Path, args: tuple[Any, ...], nam
 
 
 def _take_part(notes: Path, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
-    """One process."""
+    """One process. The launcher's ways with signals are not its own, should it be a fork."""
     from m2m import experiment
+
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     try:
         return getattr(experiment, args[0])(*args[1:], **named)
