@@ -33,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=more.pop("description", None), **more)
         command.set_defaults(run=run)
         if params:
-            text = "a profile (laptop, paper, videomae), or a YAML file; may be repeated, a later one goes before"
+            text = "a profile (laptop, paper, videomae), or a YAML file; may be repeated, the last one wins"
             command.add_argument("--profile", action="append", default=None, help=text)
             command.add_argument(
                 "--params", type=Path, default=None, help="a params.yaml (default: the built-in values)"

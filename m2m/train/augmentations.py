@@ -10,8 +10,7 @@ import numpy as np
 from PIL import Image
 from timm.data.auto_augment import rand_augment_transform
 
-MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
-"""Of the pixels of ImageNet, in [0, 1]: what the model's input is normalised by."""
+from m2m.train.videomae import MEAN, STD
 
 AREA, ASPECT, TRIES = (0.02, 1 / 3), (0.3, 1 / 0.3), 10
 """Share of the picture that is erased, and its rows to columns (Zhong et al. 2017, arXiv 1708.04896; timm's bounds)."""

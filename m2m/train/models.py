@@ -51,7 +51,7 @@ def make_classifier(model: ModelParams, classes: int, drop_path: float = 0.0, al
 
         return Baseline(TimesformerEncoder(model, drop_path), model.width, classes, also)
     if model.kind in ("tsn", "i3d"):
-        from m2m.train.resnets import FrameNet, InflatedNet
+        from m2m.train.resnets import ResNetEncoder
 
-        return Baseline(FrameNet(model) if model.kind == "tsn" else InflatedNet(model), 2048, classes, also)
+        return Baseline(ResNetEncoder(model), 2048, classes, also)
     return Classifier(model, classes, drop_path, also)

@@ -19,11 +19,11 @@ TIMES = ((3, 3), (3, 1), (3, 1), (1, 3))
 """Frames that the first convolution of a block sees, of even and odd blocks of each stage."""
 
 
-class FrameNet(nn.Module):
-    """A ResNet on every frame; the mean of its features.
+class ResNetEncoder(nn.Module):
+    """A ResNet on every frame, of whose features the mean is taken (`tsn`), or one that sees several frames (`i3d`).
 
     Args:
-        model: `depth` is the ResNet's.
+        model: `kind` says which, `depth` is the ResNet's.
     """
 
     mean: Tensor
@@ -31,34 +31,21 @@ class FrameNet(nn.Module):
 
     def __init__(self, model: ModelParams) -> None:
         super().__init__()
-        self.net = _resnet(model)
-        _remember_colours(self)
+        self.net = ResNet(Bottleneck, list(RESNETS[model.depth]))
+        self.net.fc = nn.Identity()
+        self._inflated = model.kind == "i3d"
+        if self._inflated:
+            inflate(self.net)
+        for name, values in (("mean", MEAN), ("std", STD)):
+            self.register_buffer(name, torch.tensor(values)[:, None, None, None], persistent=False)
 
     def forward(self, clips: Tensor) -> Tensor:
         """Features (B, 2048) of clips (B, 3, T, H, W) in [0, 1]."""
-        frames = ((clips - self.mean) / self.std).transpose(1, 2)
+        clips = (clips - self.mean) / self.std
+        if self._inflated:
+            return self.net(clips)
+        frames = clips.transpose(1, 2)
         return self.net(frames.flatten(0, 1)).unflatten(0, frames.shape[:2]).mean(1)
-
-
-class InflatedNet(nn.Module):
-    """A ResNet whose convolutions see several frames.
-
-    Args:
-        model: `depth` is the ResNet's.
-    """
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, model: ModelParams) -> None:
-        super().__init__()
-        self.net = _resnet(model)
-        inflate(self.net)
-        _remember_colours(self)
-
-    def forward(self, clips: Tensor) -> Tensor:
-        """Features (B, 2048) of clips (B, 3, T, H, W) in [0, 1]."""
-        return self.net((clips - self.mean) / self.std)
 
 
 def inflate(net: ResNet) -> None:
@@ -90,14 +77,3 @@ def _convolution(flat: nn.Conv2d, times: int) -> nn.Conv3d:
     )
     nn.init.kaiming_normal_(made.weight, mode="fan_out", nonlinearity="relu")
     return made
-
-
-def _resnet(model: ModelParams) -> ResNet:
-    net = ResNet(Bottleneck, list(RESNETS[model.depth]))
-    net.fc = nn.Identity()
-    return net
-
-
-def _remember_colours(module: nn.Module) -> None:
-    for name, values in (("mean", MEAN), ("std", STD)):
-        module.register_buffer(name, torch.tensor(values)[:, None, None, None], persistent=False)
