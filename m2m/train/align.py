@@ -6,7 +6,7 @@ import torch
 
 from m2m.errors import InputError
 from m2m.store import Store
-from m2m.train.batches import RandomSamples, Views
+from m2m.train.batches import RandomSamples, Samples, Views
 from m2m.train.checkpoints import read_parent
 from m2m.train.clips import check_labels, open_set
 from m2m.train.engine import Recipe, Tracker, Training
@@ -68,7 +68,7 @@ def align(
         if data.val and params.validate_every:
             look = validation(Views(data, model, params.input, (1, 1)), params.micro_batch or params.batch, group)
         mixing = Mixing(params.mixup, params.cutmix)
-        samples = RandomSamples(data, model, params.input, params.seed, params.samples, mixing=mixing)
+        samples: Samples = RandomSamples(data, model, params.input, params.seed, params.samples, mixing=mixing)
         if second:
             others = RandomSamples(second, model, params.input, params.seed + 1, params.samples, mixing=mixing)
             samples = JointSamples(samples, others, heads[0])

@@ -7,7 +7,7 @@ number of processes and loader workers, and a training that goes on after a loss
 from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -81,6 +81,25 @@ def plan(n: int, batch: int, chunk: int, seed: int, epoch: int, rank: int = 0, c
     chunk = chunk - chunk % together if chunk > 1 else chunk or batch
     chunks = tuple(tuple(tuple(map(int, s[i : i + chunk])) for i in range(0, len(s), chunk)) for s in steps)
     return Plan(chunks, (batch,) * len(steps))
+
+
+class Samples(Protocol):
+    """What a training learns from; an item is named by (epoch, clip).
+
+    Attributes:
+        samples: Samples of an item.
+        params: How they are taken.
+    """
+
+    samples: int
+    params: InputParams
+
+    def name(self, index: int) -> str:
+        """The id of a clip."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, key: tuple[int, int]) -> list[Sample] | M2MError: ...
 
 
 class RandomSamples(Dataset):
@@ -206,11 +225,11 @@ class Views(Dataset):
         return frame_indices(n, fps, self.model.frames, seconds, start, 0.5)
 
 
-def load(data: Dataset, keys: Sequence[Sequence[Any]], workers: int, pin: bool) -> Iterator[Batch]:
+def load(data: Samples | Dataset, keys: Sequence[Sequence[Any]], workers: int, pin: bool) -> Iterator[Batch]:
     """Batches of items, in order.
 
     Args:
-        data: `RandomSamples` or `Views`.
+        data: `Samples` or `Views`.
         keys: The items of every batch.
         workers: Processes that decode ahead; 0: this one.
         pin: Pin memory for a GPU.
@@ -223,8 +242,8 @@ def load(data: Dataset, keys: Sequence[Sequence[Any]], workers: int, pin: bool) 
     """
     if workers:  # they stand side by side; and OpenCV's threads do not outlive a fork, whose child would wait for them
         cv2.setNumThreads(1)
-    loader = DataLoader(
-        data,
+    loader: DataLoader[Any] = DataLoader(
+        data,  # type: ignore[arg-type]  # it asks for items by name and nothing else
         batch_sampler=[list(k) for k in keys],
         num_workers=workers,
         collate_fn=_stack,

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from m2m.train.batches import Batch, Plan, RandomSamples, load, plan, to_device
+from m2m.train.batches import Batch, Plan, Samples, load, plan, to_device
 from m2m.train.checkpoints import BEST, Shelf
 from m2m.train.optimiser import make_optimiser, rate, set_rate
 from m2m.train.params import ModelParams
@@ -91,7 +91,7 @@ class Training:
 
     model: nn.Module
     size: ModelParams
-    data: RandomSamples
+    data: Samples
     step: Step
     recipe: Recipe
     shelf: Shelf

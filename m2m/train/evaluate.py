@@ -7,7 +7,7 @@ import torch
 
 from m2m.errors import InputError
 from m2m.store import Store
-from m2m.train.batches import RandomSamples, Views
+from m2m.train.batches import RandomSamples, Samples, Views
 from m2m.train.checkpoints import read_parent
 from m2m.train.clips import check_labels, open_set
 from m2m.train.engine import Recipe, Tracker, Training
@@ -66,13 +66,14 @@ def evaluate(
             classifier.get_submodule("encoder").requires_grad_(False)
         batch = params.micro_batch or how.batch
         views = Views(data, model, how.input, params.views)
-        samples = RandomSamples(data, model, how.input, seed, how.samples, mixing=Mixing(how.mixup, how.cutmix))
+        pixels = RandomSamples(data, model, how.input, seed, how.samples, mixing=Mixing(how.mixup, how.cutmix))
+        samples: Samples = pixels
         one_view, notes = views.reduced((1, 1)), dict[str, Any]()
         look = validation(one_view, batch, group)
         if how.features:
             classifier.to(group.device)
             notes = {"features": {"epochs": how.features, "trunk": trunk_hash(classifier)}}
-            samples = encode_samples(classifier, samples, how.features, batch, group, place(store, out))
+            samples = encode_samples(classifier, pixels, how.features, batch, group, place(store, out))
             look = feature_validation(one_view, batch, group)
         training = Training(
             model=classifier,

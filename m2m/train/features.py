@@ -23,7 +23,7 @@ from m2m.train.state import Row
 CODE_VERSION = "features/1"
 
 
-class FeatureSamples(RandomSamples):
+class FeatureSamples:
     """Features in place of samples; an item is named by (epoch, clip), as a sample is.
 
     Args:
@@ -32,9 +32,17 @@ class FeatureSamples(RandomSamples):
     """
 
     def __init__(self, source: RandomSamples, features: Tensor) -> None:
-        self.data, self.samples, self.params = source.data, source.samples, replace(source.params, workers=0)
+        self.samples, self.params = source.samples, replace(source.params, workers=0)
+        self._names = [clip.clip_id for clip in source.data.train]
         self._features = features.numpy()
-        self._labels = [np.int64(self.data.number(clip)) for clip in self.data.train]
+        self._labels = [np.int64(source.data.number(clip)) for clip in source.data.train]
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def name(self, index: int) -> str:
+        """The id of a clip."""
+        return self._names[index]
 
     def __getitem__(self, key: tuple[int, int]) -> list[Sample] | M2MError:
         epoch, index = key

@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from m2m.errors import M2MError
-from m2m.train.batches import RandomSamples, Sample
+from m2m.train.batches import Sample, Samples
 
 
-class JointSamples(RandomSamples):
+class JointSamples:
     """The samples of two data sets as those of one.
 
     Batches are drawn from the clips of both together: on average each data set has its share of the clips.
@@ -24,7 +24,7 @@ class JointSamples(RandomSamples):
         classes: Classes of the first; labels of the second are counted on from there.
     """
 
-    def __init__(self, first: RandomSamples, second: RandomSamples, classes: int) -> None:
+    def __init__(self, first: Samples, second: Samples, classes: int) -> None:
         self._parts, self._classes = (first, second), classes
         self.samples, self.params = first.samples, first.params
 
