@@ -25,9 +25,6 @@ SAVING = 120
 MEETING = 4 * 3600
 """Seconds in which machines must meet: each fetches the data set first, and one may take hours longer than another."""
 
-START = "spawn"
-"""How processes start: what has used a GPU or threads must not be forked."""
-
 
 @dataclass(frozen=True)
 class Machines:
@@ -157,7 +154,7 @@ def _spread(among: Machines, count: int, notes: Path, args: tuple[Any, ...], nam
         local_addr="localhost" if alone else None,
         run_id="m2m",
         max_restarts=0,  # whoever started this starts it again, and it goes on from its last checkpoint
-        start_method=START,
+        start_method="spawn",  # what has used a GPU or threads must not be forked
         logs_specs=DefaultLogsSpecs(str(notes / "logs")),  # else a folder of its own that stays
         shutdown_timeout=SAVING,
     )
@@ -176,10 +173,8 @@ def _spread(among: Machines, count: int, notes: Path, args: tuple[Any, ...], nam
 
 
 def _take_part(notes: Path, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
-    """One process. The launcher's ways with signals are not its own, should it be a fork."""
+    """What one process does."""
     from m2m import experiment
-
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     try:
         return getattr(experiment, args[0])(*args[1:], **named)
