@@ -228,6 +228,10 @@ def _add_training(add: Callable[..., argparse.ArgumentParser]) -> None:
     report.add_argument("--evaluation", action="append", type=Path, default=[], help="a folder that evaluate wrote")
     report.add_argument("--title", default="", help="its heading")
 
+    weights = add("weights", _weights, "list, fetch, check and accept model files that M2M does not ship")
+    weights.add_argument("action", choices=("list", "fetch", "check", "accept"), help="what to do")
+    weights.add_argument("names", metavar="NAME", nargs="*", help="checkpoints, as list names them")
+
     replay = add("replay", _replay, "send the tracker what it did not get while it was down")
     replay.add_argument("spool", metavar="SPOOL", type=Path, help="the folder that the run named")
 
@@ -429,6 +433,13 @@ def _report(args: argparse.Namespace) -> int:
         raise InputError("there is nothing to report", "name a --dataset or an --evaluation")
     write_run_report(args.output, args.dataset, args.evaluation, args.title)
     _say(f"report: {args.output}")
+    return int(Exit.DONE)
+
+
+def _weights(args: argparse.Namespace) -> int:
+    from m2m import weights
+
+    _say(weights.act(args.action, args.names))
     return int(Exit.DONE)
 
 
