@@ -1,6 +1,8 @@
 """The images that components run in: one a dependency set."""
 
 NAMES = ("base", "detect", "inpaint", "recover", "train")
+PAPER = ("detect-paper", "inpaint-paper", "recover-paper")
+"""The same stages with the paper's own models: code of others and PyTorch, and none of their weights."""
 
 
 def image(name: str) -> str:

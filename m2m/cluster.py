@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 _NAME = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _PAIR = re.compile(rf"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?{_NAME}=({_NAME})?")
@@ -14,6 +15,8 @@ class ClusterParams:
 
     Attributes:
         registry: Registry and folder of the images, `registry.example.org/m2m`.
+        stack: `default`, or `paper` for the images that hold the paper's own models: detectron2, E2FGVI, OSX.
+        weights_claim: Name of a volume claim with their weights, mounted read-only as M2M_WEIGHTS; empty for none.
         tag: Tag of all images; empty for the hash of what each holds.
         pull_secret: Name of the secret with the registry's credentials, in the run's namespace; empty for none.
         gpu: Resource name of the GPUs to ask for where they help, `nvidia.com/gpu`; empty for none.
@@ -28,6 +31,8 @@ class ClusterParams:
 
     registry: str = "m2m"
     tag: str = ""
+    stack: Literal["default", "paper"] = "default"
+    weights_claim: str = ""
     pull_secret: str = ""
     gpu: str = ""
     train_gpus: int = 1

@@ -26,6 +26,9 @@ _LOCKS = {
     "inpaint": ("image-common", "models"),
     "recover": ("image-common", "models", "image-recover"),
     "train": ("image-common", "image-base", "all"),
+    "detect-paper": ("image-common", "models", "image-recover", "image-paper"),
+    "inpaint-paper": ("image-common", "models", "image-recover", "image-paper"),
+    "recover-paper": ("image-common", "models", "image-recover", "image-paper"),
 }
 
 

@@ -17,6 +17,12 @@ CREDENTIALS = {"access-key": "AWS_ACCESS_KEY_ID", "secret-key": "AWS_SECRET_ACCE
 GIT_SECRET, GIT_FOLDER = "m2m-git", "/etc/m2m/git"
 """Secret with a deploy key and pinned known hosts, and where `register` finds it; no other task does."""
 
+PAPER_STAGES = ("detect", "inpaint", "recover", "compose")
+"""Stages that run in other images under `cluster.stack: paper`; compose draws with what recover's image holds."""
+
+WEIGHTS = "/weights"
+"""Where the claim of `cluster.weights_claim` is mounted."""
+
 SCRATCH = "/scratch"
 """Where a task's own volume is mounted: temporary files and fetched shards."""
 
@@ -99,7 +105,14 @@ def fit(task: PipelineTask, stage: str, cluster: ClusterParams | None) -> Pipeli
     """
     on_cluster, cluster = cluster is not None, cluster or ClusterParams()
     needs = NEEDS[stage].of(cluster.train_gpus)
-    task.set_container_image(address(task.container_spec.image, cluster.registry, cluster.tag))
+    heavy = cluster.stack == "paper" and stage in PAPER_STAGES
+    image = f"{task.container_spec.image}-paper" if heavy else task.container_spec.image
+    task.set_container_image(address(image, cluster.registry, cluster.tag))
+    if heavy:
+        needs = replace(needs, gpu=True)
+        if cluster.weights_claim:
+            kubernetes.mount_pvc(task, cluster.weights_claim, WEIGHTS)
+            task.set_env_variable("M2M_WEIGHTS", WEIGHTS)
     if cluster.pull_secret:
         kubernetes.set_image_pull_secrets(task, [cluster.pull_secret])
     memory = f"{needs.memory + needs.shm}G"

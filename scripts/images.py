@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -11,10 +12,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from components.images import NAMES  # noqa: E402
+from components.images import NAMES, PAPER  # noqa: E402
+from m2m.errors import M2MError  # noqa: E402
+from m2m.upstream import COMMIT, UPSTREAMS, find_upstream  # noqa: E402
 from pipelines import images  # noqa: E402
 
 LOCAL_BASE = "m2m/debian:bookworm"
+HOLDS = dict(zip(PAPER, ("detectron2", "e2fgvi", "osx"), strict=True))
+"""Whose code an image holds."""
 FULL = "no space left on device"
 
 
@@ -84,6 +89,26 @@ def secrets() -> list[str]:
     ]
 
 
+def place(name: str) -> None:
+    """Puts code of others where the build finds it: the checkout that its variable names, or a clone."""
+    upstream, target = UPSTREAMS[name], ROOT / "docker" / "upstream" / name
+    shutil.rmtree(target, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        source = Path(scratch) / name
+        if os.environ.get(upstream.variable):
+            source = find_upstream(name)
+        else:
+            print(f"{name}: {upstream.repository} at {upstream.commit} ({upstream.licence})", flush=True)
+            clone = run("git", "clone", "-q", "--no-checkout", upstream.repository, str(source))
+            taken = run("git", "-C", str(source), "checkout", "-q", upstream.commit)
+            if taken.returncode != 0:
+                raise Failed(
+                    f"{last(clone.stderr + taken.stderr)}; where there is no network, name a checkout: {upstream.how}"
+                )
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns(".git", "__pycache__"))
+    (target / COMMIT).write_text(upstream.commit + "\n", encoding="utf-8")
+
+
 def revision() -> str:
     """The checkout's git revision, empty outside of one."""
     return run("git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*").stdout.strip()
@@ -95,9 +120,13 @@ def build(docker: str, environment: dict[str, str], name: str, registry: str, up
     if run(docker, "image", "inspect", address).returncode == 0:
         print(f"{address}: there already", flush=True)
         return address
+    held = HOLDS.get(name)
+    if held:
+        place(held)
+    licences = f"Apache-2.0 AND others: {UPSTREAMS[held].licence}" if held else "Apache-2.0"
     labels = {
         "org.opencontainers.image.title": f"m2m {name}",
-        "org.opencontainers.image.licenses": "Apache-2.0",
+        "org.opencontainers.image.licenses": licences,
         "org.opencontainers.image.revision": revision(),
         "org.opencontainers.image.base.name": upon,
     }
@@ -121,15 +150,17 @@ def build(docker: str, environment: dict[str, str], name: str, registry: str, up
 def main() -> int:
     """Builds what was asked for, in an order in which layers are shared."""
     parser = argparse.ArgumentParser(prog="scripts/images.py", description=__doc__.partition(":")[0] + ".")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)} (default: all)")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)} (default: all of them), and {', '.join(PAPER)}"
+    )
     parser.add_argument("--registry", default="m2m", help="registry and folder of the addresses (default: m2m)")
     parser.add_argument(
         "--base", default="", help="what to build upon (default: the Dockerfile's BASE, or debootstrap)"
     )
     parser.add_argument("--push", action="store_true", help="push what was built")
     args = parser.parse_args()
-    if unknown := set(args.names) - set(NAMES):
-        parser.error(f"there is no image {min(unknown)}; there are {', '.join(NAMES)}")
+    if unknown := set(args.names) - {*NAMES, *PAPER}:
+        parser.error(f"there is no image {min(unknown)}; there are {', '.join((*NAMES, *PAPER))}")
     try:
         docker, environment = client()
         upon = base(docker, args.base)
@@ -138,7 +169,7 @@ def main() -> int:
             address = build(docker, environment, name, args.registry, upon)
             if args.push and (pushed := run(docker, "push", "--quiet", address)).returncode != 0:
                 raise Failed(f"cannot push {address}: {last(pushed.stderr)}")
-    except Failed as error:
+    except (Failed, M2MError) as error:
         print(f"images: {error}", file=sys.stderr)
         return 5
     return 0

@@ -12,9 +12,9 @@ from m2m.augment.people import Detector, FramePeople
 from m2m.augment.plate import Inpainter
 from m2m.augment.steps import ChainParams, Drawer, Finder, Painter, embody
 from m2m.augment.tally import Tally
-from m2m.augment.threads import side_thread
-from m2m.augment.verify import Verifier
-from m2m.augment.window import windows
+from m2m.augment.threads import ahead, each, side_thread
+from m2m.augment.verify import Hits, Verifier
+from m2m.augment.window import Window, windows
 
 
 @dataclass(frozen=True)
@@ -84,14 +84,18 @@ class Chain:
         finder = Finder(self.models.detector, self.params.window, stretch)
         variant = self.params.compose.variant
         with side_thread() as beside:
-            for window in windows(frames, ShotDetector(), self.params.window):
-                height, width = window.frames.shape[1:3]
-                camera = camera or Camera.default(width, height, stretch)
+
+            def find(window: Window) -> tuple[Window, list[FramePeople], list[Hits]]:
                 # The verifier's look at the originals needs no masks: it runs beside their making.
                 seen = beside.submit(self._painter.look, window, tally)
                 people = finder.find(window, tally)
                 with tally.timed("wait"):
-                    hits = seen.result()
+                    return window, people, seen.result()
+
+            read = ahead(windows(frames, ShotDetector(), self.params.window), self.params.window.ahead)
+            for window, people, hits in ahead(each(find, read), self.params.window.ahead):
+                height, width = window.frames.shape[1:3]
+                camera = camera or Camera.default(width, height, stretch)
                 plate, black = self._painter.paint(window, people, hits, tally)
                 core = range(window.start, window.stop)
                 bodies = [FrameBodies(())] * len(people)
@@ -106,5 +110,5 @@ class Chain:
                     # Without a plate of its own a classical variant shows its result: it was made from the original.
                     shown = base if variant in PAINTED | NOT_PRIVATE else image
                     yield Composed(image, shown, source, region, people[t], bodies[t])
-                del window, seen, people, plate, bodies, hits  # or two windows would be in memory at once
+                del window, people, plate, bodies, hits  # or two windows would be in memory at once
         self._painter.judge(tally)

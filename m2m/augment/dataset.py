@@ -8,11 +8,12 @@ from typing import Any
 from m2m import clips, work
 from m2m.augment import versions
 from m2m.augment.bodies import FrameBodies
-from m2m.augment.chain import Chain
+from m2m.augment.chain import Chain, Composed
 from m2m.augment.clip_files import ClipWriter, Decoded, Format, Outputs, clip_result, preview_panes
 from m2m.augment.compose import NOT_PRIVATE
 from m2m.augment.intermediates import people_line, write_bodies
 from m2m.augment.tally import Tally
+from m2m.augment.threads import behind
 from m2m.clips import Clip, DatasetCard
 from m2m.errors import InputError
 from m2m.files import file_sha256
@@ -102,16 +103,21 @@ class ClipAugmenter:
             clip = ClipWriter(outputs, name, form, self.params.video, self.panes)
             plates = outputs.video("plates", f"plates/{name}.mkv", form) if "plates" in keep else None
             people = outputs.lines("people", f"people/{name}.jsonl.gz") if "people" in keep else None
-            for i, frame in enumerate(self.chain.run(decoded.images(), tally, form.stretch)):
+
+            def write(at: int, frame: Composed) -> None:
                 with tally.timed("encode"):
                     pts = decoded.pts.popleft()
                     clip.write(frame.image, pts, {"original": frame.source, "plate": frame.plate})
                     if plates is not None:
                         plates.write(frame.plate, pts)
                 if people is not None:
-                    people(people_line(i, frame.people))
+                    people(people_line(at, frame.people))
                 if "bodies" in keep:
-                    bodies.append((i, frame.bodies))
+                    bodies.append((at, frame.bodies))
+
+            with behind(write, self.params.window.frames_behind) as hand:
+                for i, frame in enumerate(self.chain.run(decoded.images(), tally, form.stretch)):
+                    hand(i, frame)
             if "bodies" in keep:
                 write_bodies(outputs.file("bodies", f"bodies/{name}.npz"), bodies, form.camera)
         return clip_result(outputs, form, tally)

@@ -7,6 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
+FRAMES_BEHIND = 16
+
 
 @dataclass(frozen=True)
 class WindowParams:
@@ -18,15 +20,25 @@ class WindowParams:
             `context` more, since it has none before it; the last has what is left.
         context: Frames before and after that it sees as well, inside the shot.
         pixels: Pixels the core may hold in all.
+        ahead: Windows that are decoded, and people sought in them, while one is painted and drawn, and its frames are
+            written beside; 0 does one thing after the other. For a GPU: each takes the memory of one more window.
     """
 
     core: int = 250
     context: int = 20
     pixels: int = 100 * 1280 * 720
+    ahead: int = 0
 
     def __post_init__(self) -> None:
         if self.context < 1 or self.core < 2 * self.context:
             raise ValueError(f"1 <= context and 2 * context <= core must hold, not {self.context} and {self.core}")
+        if self.ahead < 0:
+            raise ValueError(f"ahead must be at least 0, not {self.ahead}")
+
+    @property
+    def frames_behind(self) -> int:
+        """Finished frames that may wait to be written."""
+        return FRAMES_BEHIND if self.ahead else 0
 
     def core_for(self, height: int, width: int) -> int:
         """Frames a window delivers at this size."""

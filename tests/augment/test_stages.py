@@ -2,6 +2,7 @@
 
 import pickle
 import shutil
+import threading
 from dataclasses import replace
 from fractions import Fraction
 
@@ -205,6 +206,17 @@ def judged(folder):
 
 
 GOOD = ["two_shots", "two_windows", "uneven"]
+
+
+@pytest.mark.parametrize("over", [{}, {"compose": {"variant": "blur"}}], ids=["m2m", "blur"])
+def test_doing_things_beside_one_another_changes_no_byte_and_no_verdict(toys, done, tmp_path, over):
+    params, before = toy_params(**over), set(threading.enumerate())
+    augment_shard(toys[0], 0, tmp_path / "plain", params)
+    hasty = replace(params, window=replace(params.window, ahead=2))
+    augment_shard(toys[0], 0, tmp_path / "augment", hasty)
+    Staged(toys[0], tmp_path, hasty, done).all()
+    assert judged(tmp_path / "augment") == judged(tmp_path / "plain") == judged(tmp_path / "compose")
+    assert set(threading.enumerate()) <= before
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from m2m.augment import versions
 from m2m.augment.bodies import FrameBodies
@@ -29,6 +32,7 @@ from m2m.augment.stages.shard import (
 )
 from m2m.augment.steps import Drawer
 from m2m.augment.tally import Tally
+from m2m.augment.threads import ahead, behind
 from m2m.clips import Clip
 from m2m.errors import InputError
 from m2m.fingerprints import fingerprint
@@ -141,12 +145,19 @@ class ComposeTask:
         images = Decoded(base, form.size, tally).images()
         with Outputs(self._out) as outputs:
             clip = ClipWriter(outputs, job.name, form, self._params.video, self._panes)
-            for i, (under, painting) in enumerate(zip(images, read_paintings(regions), strict=True)):
-                with tally.timed("compose"):
-                    there = bodies.get(i, NOBODY)
-                    image = self._drawer.draw(under, painting.region, there, painting.black, camera, painting.front)
+
+            def write(image: np.ndarray, pts: Fraction, under: np.ndarray) -> None:
                 with tally.timed("encode"):
-                    clip.write(image, painting.pts, {"plate": under})
+                    clip.write(image, pts, {"plate": under})
+
+            wait = self._params.window.frames_behind
+            read = zip(ahead(images, wait), read_paintings(regions), strict=True)
+            with behind(write, wait) as hand:
+                for i, (under, painting) in enumerate(read):
+                    with tally.timed("compose"):
+                        there = bodies.get(i, NOBODY)
+                        image = self._drawer.draw(under, painting.region, there, painting.black, camera, painting.front)
+                    hand(image, painting.pts, under)
         return clip_result(outputs, form, tally)
 
 

@@ -9,10 +9,12 @@ from m2m.augment.clip_files import Decoded, Format, Outputs
 from m2m.augment.detect import make_detector
 from m2m.augment.detect.shots import ShotDetector
 from m2m.augment.intermediates import window_lines
+from m2m.augment.people import FramePeople
 from m2m.augment.stages.shard import Job, Originals, StageSummary, clips_of, held, run_stage, scratch, sections
 from m2m.augment.steps import Finder
 from m2m.augment.tally import Tally
-from m2m.augment.window import windows
+from m2m.augment.threads import ahead, each
+from m2m.augment.window import Window, windows
 from m2m.clips import Clip
 from m2m.fingerprints import fingerprint
 from m2m.params import AugmentParams
@@ -51,6 +53,10 @@ def _fingerprint(clip: Clip, params: AugmentParams) -> str:
     return fingerprint(clip.sha256, sections(params, "size", "window", "detect"), versions.DETECT)
 
 
+def _found(finder: Finder, tally: Tally, window: Window) -> tuple[Window, list[FramePeople]]:
+    return window, finder.find(window, tally)
+
+
 class DetectTask:
     """Finds the people of one clip after the other.
 
@@ -78,11 +84,11 @@ class DetectTask:
         form, tally = Format.read(job.source, self._params.pixels), Tally()
         finder = Finder(self._detector, self._params.window, form.stretch)
         images = Decoded(job.source, form.size, tally).images()
-        cuts = []
+        cuts, p = [], self._params.window
         with Outputs(self._out) as outputs:
             write = outputs.lines("people", f"people/{job.name}.jsonl.gz")
-            for window in windows(images, ShotDetector(), self._params.window):
-                people = finder.find(window, tally)
+            find = partial(_found, finder, tally)
+            for window, people in ahead(each(find, ahead(windows(images, ShotDetector(), p), p.ahead)), p.ahead):
                 if window.first and not window.overlap:
                     cuts.append(window.first)
                 with tally.timed("encode"):

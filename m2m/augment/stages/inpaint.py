@@ -1,6 +1,6 @@
 """Inpaint as a stage: originals and people to plates that the verifier has looked at."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ from m2m.augment import versions
 from m2m.augment.build import make_painter
 from m2m.augment.clip_files import Decoded, Format, Outputs
 from m2m.augment.compose import NOT_PRIVATE, PAINTED
-from m2m.augment.intermediates import painting_line, read_people
+from m2m.augment.intermediates import PeopleWindow, painting_line, read_people
+from m2m.augment.plate import Plate
 from m2m.augment.stages.shard import (
     Job,
     Originals,
@@ -25,7 +26,8 @@ from m2m.augment.stages.shard import (
     sections,
 )
 from m2m.augment.tally import Tally
-from m2m.augment.window import windows
+from m2m.augment.threads import ahead, behind
+from m2m.augment.window import Window, windows
 from m2m.errors import QuarantineError
 from m2m.fingerprints import fingerprint
 from m2m.params import AugmentParams
@@ -131,28 +133,35 @@ class InpaintTask:
                 plates = outputs.video("plates", f"plates/{job.name}.mkv", form)
             write = outputs.lines("regions", f"regions/{job.name}.jsonl.gz")
             known = read_people(file)
-            for window in windows(decoded.images(), KnownCuts(found.result["cuts"]), self._params.window):
-                people = next(known, None)
-                if people is None or (people.first, people.start, people.stop) != (
-                    window.first,
-                    window.start,
-                    window.stop,
-                ):
-                    raise QuarantineError(
-                        "error", f"{job.name} has other frames than those in which people were sought"
-                    )
-                with tally.timed("wait"):  # there is nothing beside which the look could run
-                    seen = self._painter.look(window, tally)
-                plate, black = self._painter.paint(window, people.people, seen, tally)
+            p = self._params.window
+            read = ahead(windows(decoded.images(), KnownCuts(found.result["cuts"]), p), p.ahead)
+
+            def write_core(core: range, plate: Plate, black: np.ndarray) -> None:
+                nonlocal frame
                 borrowed = plate.borrowed
                 with tally.timed("encode"):
-                    for t in people.core:
+                    for t in core:
                         pts = decoded.pts.popleft()
                         front = None if plate.front is None else plate.front[t]
                         write(painting_line(frame, plate.region[t], float(borrowed[t]), bool(black[t]), pts, front))
                         if plates is not None:
                             plates.write(plate.frames[t], pts)
                         frame += 1
-                del window, people, seen, plate, black  # or two windows would be in memory at once
+
+            with behind(write_core, p.ahead) as hand:
+                for window in read:
+                    hand(*self._paint(job, known, tally, window))
+                    del window  # or two would be in memory at once
             self._painter.judge(tally)
         return {"outputs": outputs.paths, "n_frames": frame, "tally": tally.plain(), **form.plain()}
+
+    def _paint(
+        self, job: Job, known: Iterator[PeopleWindow], tally: Tally, window: Window
+    ) -> tuple[range, Plate, np.ndarray]:
+        """The core of a window, its plate and which frames are black."""
+        people = next(known, None)
+        if people is None or (people.first, people.start, people.stop) != (window.first, window.start, window.stop):
+            raise QuarantineError("error", f"{job.name} has other frames than those in which people were sought")
+        with tally.timed("wait"):  # there is nothing beside which the look could run
+            seen = self._painter.look(window, tally)
+        return people.core, *self._painter.paint(window, people.people, seen, tally)
