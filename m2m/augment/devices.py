@@ -29,7 +29,7 @@ def pick_device(wanted: str) -> "torch.device":
     except ImportError as error:
         raise InfrastructureError("this backend needs PyTorch", "Install it with `pip install 'm2m[paper]'`") from error
     kind, _, number = wanted.partition(":")
-    if kind not in ("auto", "cpu", "cuda") or (number and (kind != "cuda" or not number.isdecimal())):
+    if kind not in ("auto", "cpu", "cuda") or (":" in wanted and not (kind == "cuda" and number.isdecimal())):
         raise InputError(f"device is auto, cpu, cuda or cuda:N, not {wanted!r}")
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if kind == "cuda" and int(number or 0) >= count:
