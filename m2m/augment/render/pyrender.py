@@ -1,5 +1,6 @@
 """pyrender, the paper's renderer: OpenGL without a window, on EGL or OSMesa."""
 
+import logging
 import os
 from types import ModuleType
 from typing import Any
@@ -12,7 +13,13 @@ from m2m.augment.render.shade import shade
 from m2m.augment.render.zbuffer import NEAR
 from m2m.errors import InfrastructureError
 
+log = logging.getLogger(__name__)
+
 PLATFORMS = ("egl", "osmesa")
+SOFTWARE = ("llvmpipe", "softpipe", "swrast", "software rasterizer")
+"""What Mesa's drivers for no GPU call themselves, in lower case."""
+VENDOR = "/usr/share/glvnd/egl_vendor.d/10_nvidia.json"
+"""Tells EGL of NVIDIA's driver."""
 INSTALL = (
     "Install the package with `pip install 'm2m[gl]'`, and either an NVIDIA driver or Debian's libegl1 and "
     "libgl1-mesa-dri (EGL), or libosmesa6 (OSMesa); or set render.backend to zbuffer"
@@ -20,6 +27,8 @@ INSTALL = (
 
 _offscreen: Any = None
 """The process's one OpenGL context: pyrender loses memory with each one that is made."""
+_name = ""
+"""What its driver calls itself."""
 
 
 class PyrenderRenderer:
@@ -30,15 +39,19 @@ class PyrenderRenderer:
     Args:
         supersample: Samples along each side of a pixel.
         colour: RGB, 0 to 255.
+        device: `auto`, `gpu` or `cpu`.
 
     Raises:
-        InfrastructureError: The package is missing, or no OpenGL works.
+        InfrastructureError: The package is missing, no OpenGL works, or it does not draw on that device.
     """
 
-    def __init__(self, supersample: int, colour: tuple[int, int, int]) -> None:
+    def __init__(self, supersample: int, colour: tuple[int, int, int], device: str = "auto") -> None:
         self.supersample = supersample
         self.colour = np.array(colour, np.float64)
-        _context(64, 64)
+        if device == "cpu":
+            # Read when the driver is first loaded. Without a GPU's driver Mesa's is the only one.
+            os.environ.setdefault("LIBGL_ALWAYS_SOFTWARE", "1")
+        check_device(device, renderer_name())
 
     def render(self, meshes: list[np.ndarray], faces: np.ndarray, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
         """Draws all bodies of a frame; see `Renderer.render`.
@@ -71,10 +84,59 @@ class PyrenderRenderer:
         depth = np.zeros((camera.height, camera.width), np.float32)
         # Alpha comes from the depth: under OSMesa pyrender gives no alpha, whatever it is asked.
         hit = metres > 0
-        inverse_depth = np.divide(1, metres, out=np.zeros(metres.shape), where=hit)
-        light = (colours[..., 0] / np.float32(255)).astype(np.float32)
-        resolve(inverse_depth, light, n, self.colour, 0, 0, rgba, depth)
+        if hit.any():
+            rows, columns = _whole_pixels(hit.any(1), n), _whole_pixels(hit.any(0), n)
+            near, lit, drawn = metres[rows, columns], colours[rows, columns, 0], hit[rows, columns]
+            inverse_depth = np.divide(1, near, out=np.zeros(near.shape), where=drawn)
+            light = (lit / np.float32(255)).astype(np.float32)
+            resolve(inverse_depth, light, n, self.colour, columns.start // n, rows.start // n, rgba, depth)
         return rgba, depth
+
+
+def renderer_name() -> str:
+    """What the driver that draws calls itself (OpenGL's GL_RENDERER); logged when it is first asked.
+
+    Raises:
+        InfrastructureError: The package is missing, or no OpenGL works.
+    """
+    global _name
+    if not _name:
+        _context(64, 64)  # current from now on
+        from OpenGL.GL import GL_RENDERER, glGetString
+
+        _name = glGetString(GL_RENDERER).decode(errors="replace")
+        log.info("pyrender draws with %s", _name)
+    return _name
+
+
+def check_device(device: str, name: str) -> None:
+    """Refuses a driver that does not draw on the device that was asked for.
+
+    Args:
+        device: `auto`, `gpu` or `cpu`.
+        name: The driver's, as `renderer_name` gives it.
+
+    Raises:
+        InfrastructureError: It draws on the other.
+    """
+    software = any(word in name.lower() for word in SOFTWARE)
+    if device == "gpu" and software:
+        raise InfrastructureError(
+            f"render.device is gpu, and OpenGL draws on the CPU ({name})",
+            f"in a container set NVIDIA_DRIVER_CAPABILITIES to all, or to a list with graphics, and see that {VENDOR} "
+            "is there; and PYOPENGL_PLATFORM must not be osmesa",
+        )
+    if device == "cpu" and not software:
+        raise InfrastructureError(
+            f"render.device is cpu, and OpenGL draws on a GPU ({name})",
+            "set PYOPENGL_PLATFORM=osmesa (Debian's libosmesa6), or render.backend to zbuffer",
+        )
+
+
+def _whole_pixels(hit: np.ndarray, samples: int) -> slice:
+    """The samples from the first to the last that is hit, with the rest of their pixels; there is one."""
+    at = np.flatnonzero(hit)
+    return slice(int(at[0]) // samples * samples, (int(at[-1]) // samples + 1) * samples)
 
 
 def _pyrender() -> ModuleType:

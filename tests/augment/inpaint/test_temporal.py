@@ -231,7 +231,7 @@ def test_one_frame_alone():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"backend": "e2fgvi"}, {"agree": 0}, {"samples": 1}, {"guard": -1}, {"reach": 0}, {"threads": 0}]
+    "wrong", [{"backend": "magic"}, {"agree": 0}, {"samples": 1}, {"guard": -1}, {"reach": 0}, {"threads": 0}]
 )
 def test_wrong_parameters_are_refused(wrong):
     with pytest.raises(ValueError):

@@ -12,6 +12,7 @@ from scipy.spatial.transform import Rotation
 from m2m.augment.bodies import Camera
 from m2m.augment.body import BodyParams, make_body
 from m2m.augment.render import RenderParams, make_renderer
+from m2m.augment.render.pyrender import check_device
 from m2m.errors import InfrastructureError
 
 
@@ -93,6 +94,20 @@ def test_a_change_of_size_and_back_gives_the_same_picture(gl, bodies):
     np.testing.assert_array_equal(first[1], again[1])
 
 
+def test_a_body_across_the_border_is_cut_there(gl, bodies):
+    faces, meshes = bodies
+    camera = Camera.default(97, 63)
+    for x, y in ((-1.0, 0.6), (1.0, -0.6), (-9.0, 0.0)):
+        mesh = meshes[0] + np.array([x, y, 4], np.float32)
+        (a, _), (b, _) = (
+            make_renderer(RenderParams()).render([mesh], faces, camera),
+            gl(2).render([mesh], faces, camera),
+        )
+        inside, other = a[..., 3] > 127, b[..., 3] > 127
+        assert inside.any() == other.any() == (x > -9)
+        assert not inside.any() or iou(inside, other) > 0.97
+
+
 def test_an_empty_scene_is_empty(gl):
     rgba, depth = gl(2).render([], np.zeros((0, 3), np.int32), Camera.default(64, 48))
     assert rgba.shape == (48, 64, 4) and rgba.max() == 0 and depth.max() == 0
@@ -146,3 +161,56 @@ def test_without_opengl_the_message_says_what_to_install():
 def test_a_platform_that_does_not_exist_is_refused():
     done = _run(START, PYOPENGL_PLATFORM="glx")
     assert done.stdout.startswith("refused:"), done.stdout + done.stderr
+
+
+LLVMPIPE, NVIDIA = "llvmpipe (LLVM 15.0.6, 256 bits)", "NVIDIA H200/PCIe/SSE2"
+
+
+@pytest.mark.parametrize("name", [LLVMPIPE, "softpipe", "Software Rasterizer"])
+def test_a_gpu_that_is_not_used_is_an_error_that_says_why(name):
+    with pytest.raises(InfrastructureError) as error:
+        check_device("gpu", name)
+    for word in (name, "NVIDIA_DRIVER_CAPABILITIES", "graphics", "/usr/share/glvnd/egl_vendor.d/10_nvidia.json"):
+        assert word in str(error.value)
+    check_device("cpu", name)
+    check_device("auto", name)
+
+
+def test_a_gpu_that_is_used_is_refused_only_for_the_cpu():
+    check_device("gpu", NVIDIA)
+    check_device("auto", NVIDIA)
+    with pytest.raises(InfrastructureError, match="osmesa"):
+        check_device("cpu", NVIDIA)
+
+
+def test_the_z_buffer_has_no_gpu():
+    with pytest.raises(ValueError, match="pyrender"):
+        RenderParams(device="gpu")
+
+
+ASK = """
+import logging, sys
+logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(name)s: %(message)s")
+from m2m.augment.render import RenderParams, make_renderer
+from m2m.augment.render.pyrender import renderer_name
+from m2m.errors import InfrastructureError
+for device in ("auto", "cpu", "gpu"):
+    try:
+        make_renderer(RenderParams("pyrender", device=device))
+        print(device, "started")
+    except InfrastructureError as error:
+        print(device, "refused:", error)
+print("name:", renderer_name())
+"""
+
+
+def test_the_drivers_name_is_told_once(gl):
+    done = _run(ASK)
+    lines = done.stdout.splitlines()
+    [told] = [line for line in lines if "draws with" in line]
+    [name] = [line.removeprefix("name: ") for line in lines if line.startswith("name: ")]
+    assert told.endswith(name) and len(name) > 3
+    software = any(word in name.lower() for word in ("llvmpipe", "softpipe", "software"))
+    [cpu], [gpu] = ([line for line in lines if line.startswith(d)] for d in ("cpu ", "gpu "))
+    assert "auto started" in lines
+    assert ("started" in cpu, "started" in gpu) == (software, not software), done.stdout
