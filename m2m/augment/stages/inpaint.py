@@ -1,11 +1,8 @@
 """Inpaint as a stage: originals and people to plates that the verifier has looked at."""
 
-from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from m2m.augment import versions
 from m2m.augment.build import make_painter
@@ -24,9 +21,8 @@ from m2m.augment.stages.shard import (
     scratch,
     sections,
 )
+from m2m.augment.stages.walk import walk
 from m2m.augment.tally import Tally
-from m2m.augment.window import windows
-from m2m.errors import QuarantineError
 from m2m.fingerprints import fingerprint
 from m2m.params import AugmentParams
 from m2m.store import Store, work_store
@@ -77,23 +73,6 @@ def _fingerprint(people: Record, params: AugmentParams) -> str:
     return fingerprint(people.fingerprint, own, treatment, versions.INPAINT)
 
 
-class KnownCuts:
-    """The cuts that `detect` has found.
-
-    Args:
-        at: First frames of all shots but the first.
-    """
-
-    def __init__(self, at: Iterable[int]) -> None:
-        self._at = frozenset(at)
-        self._frames = 0
-
-    def push(self, _: np.ndarray) -> bool:
-        """Whether this frame is the first of a new shot."""
-        self._frames += 1
-        return self._frames - 1 in self._at
-
-
 class InpaintTask:
     """Paints the people out of one clip after the other.
 
@@ -130,17 +109,8 @@ class InpaintTask:
             if self._params.compose.variant in PAINTED:
                 plates = outputs.video("plates", f"plates/{job.name}.mkv", form)
             write = outputs.lines("regions", f"regions/{job.name}.jsonl.gz")
-            known = read_people(file)
-            for window in windows(decoded.images(), KnownCuts(found.result["cuts"]), self._params.window):
-                people = next(known, None)
-                if people is None or (people.first, people.start, people.stop) != (
-                    window.first,
-                    window.start,
-                    window.stop,
-                ):
-                    raise QuarantineError(
-                        "error", f"{job.name} has other frames than those in which people were sought"
-                    )
+            images, known = decoded.images(), read_people(file)
+            for window, people in walk(job.name, images, found.result, known, self._params.window):
                 with tally.timed("wait"):  # there is nothing beside which the look could run
                     seen = self._painter.look(window, tally)
                 plate, black = self._painter.paint(window, people.people, seen, tally)
