@@ -38,7 +38,7 @@ def build_network() -> nn.Module:
     folder = find_upstream("osx")
     normal = torch.distributions.MultivariateNormal
     init, apply = normal.__init__, normal.__dict__.get("_apply")
-    with _its_modules(folder), cuda_is(torch.device("cpu")):
+    with its_modules(folder), cuda_is(torch.device("cpu")):
         try:
             importlib.import_module("config").cfg.feat_dim = WIDTH
             attention = importlib.import_module("mmpose.ops.multi_scale_deform_attn")
@@ -76,7 +76,7 @@ class _Plain:
 
 
 @contextmanager
-def _its_modules(folder: Path) -> Iterator[None]:
+def its_modules(folder: Path) -> Iterator[None]:
     """A block in which imports find OSX's modules and the stand-ins; afterwards nothing is left of either."""
 
     def theirs() -> list[str]:

@@ -9,23 +9,20 @@ WIDER = 1.25
 
 
 def window_of(box: np.ndarray, width: int, height: int) -> np.ndarray | None:
-    """What is shown of a person, as OSX's `process_bbox` has it.
+    """What is shown of a person, as OSX's `process_bbox` has it of a box inside the image.
 
     Args:
-        box: (4,) x0, y0, x1, y1 in pixels.
+        box: (4,) x0, y0, x1, y1 in pixels; what of it is outside the image does not count.
         width: Of the image.
         height: Of the image.
 
     Returns:
         (4,) float32: x, y, width and height in pixels, 3:4; None where nothing of the box is in the image.
     """
-    x, y = np.maximum(box[:2], 0).astype(np.float64)
-    wide, high = (np.asarray(box[2:], np.float64) - box[:2]).tolist()
-    right = min(width - 1, x + max(0.0, wide - 1))
-    below = min(height - 1, y + max(0.0, high - 1))
-    if wide <= 0 or high <= 0 or right <= x or below <= y:
+    x, y, right, below = np.clip(np.asarray(box, np.float64), 0, [width, height, width, height]).tolist()
+    wide, high = right - 1 - x, below - 1 - y  # OSX takes the last pixel for the end
+    if wide <= 0 or high <= 0:
         return None
-    wide, high = right - x, below - y
     middle = np.array([x + wide / 2, y + high / 2])
     ratio = WIDTH / HEIGHT
     sides = WIDER * np.array([max(wide, ratio * high), max(high, wide / ratio)])

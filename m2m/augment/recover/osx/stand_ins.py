@@ -79,7 +79,8 @@ def _roi_align(
     features: torch.Tensor, boxes: torch.Tensor, size: tuple[int, int], scale: float, samples: int, *_: Any
 ) -> torch.Tensor:
     """mmcv's with `avg` and `aligned=False`, as OSX calls it; 0 samples are as many as fit, torchvision's -1."""
-    return roi_align(features, boxes.to(features.dtype), size, scale, samples or -1, aligned=False)
+    taken = roi_align(features.float(), boxes.float(), size, scale, samples or -1, aligned=False)
+    return taken.to(features.dtype)
 
 
 def _config(file: str) -> SimpleNamespace:
