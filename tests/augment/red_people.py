@@ -122,6 +122,20 @@ class Mimic:
         return Body(person.track, pose, np.array([*person.box[:2], camera.focal], np.float32))
 
 
+class Looker(Mimic):
+    """A mimic that looks at the originals: its bodies hold what it saw of each person."""
+
+    needs_frames = True
+
+    def recover(self, people, camera, frames=None):
+        bodies = []
+        for there, seen, frame in zip(super().recover(people, camera), people, frames, strict=True):
+            for body, person in zip(there.bodies, seen.confirmed, strict=True):
+                body.pose[51] = frame[person.mask].mean(0)
+            bodies.append(there)
+        return bodies
+
+
 class Model:
     faces = np.zeros((0, 3), np.int32)
 

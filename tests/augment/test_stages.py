@@ -39,6 +39,7 @@ from tests.augment.red_people import (
     WALL,
     AllNumbers,
     Barcode,
+    Looker,
     Mimic,
     Painter,
     Watcher,
@@ -286,6 +287,43 @@ def test_nothing_is_done_twice_and_compose_needs_no_originals(toys, done, tmp_pa
     again = staged.all()
     assert [did for _, did in again.values()] == [[], [], [], []]
     assert [again[stage] for stage in ("detect", "inpaint", "recover")] == [(made, []) for made, _ in first]
+
+
+def test_a_recoverer_that_looks_at_the_originals_is_given_them(toys, done, tmp_path, monkeypatch):
+    params, make_chain = toy_params(), build.make_chain
+
+    def chain(params):
+        made = make_chain(params)
+        return Chain(replace(made.models, recoverer=Looker()), made.params)
+
+    staged = Staged(toys[0], tmp_path, params, done)
+    staged.all()
+    blind = judged(tmp_path / "compose")
+    monkeypatch.setattr(recover, "make_recoverer", lambda *_: Looker())
+    monkeypatch.setattr(build, "make_chain", chain)
+    monkeypatch.setenv("M2M_WORK", str(tmp_path / "another"))
+    staged.all()
+    augment_shard(toys[0], 0, tmp_path / "augment", params)
+    seen = judged(tmp_path / "compose")
+    assert seen == judged(tmp_path / "augment")
+    assert all(seen[name].outputs != blind[name].outputs for name in GOOD), "what it saw is drawn"
+    assert [seen[name].result["n_frames"] for name in GOOD] == [blind[name].result["n_frames"] for name in GOOD]
+
+
+def test_recover_fetches_originals_only_for_who_looks(toys, done, tmp_path, monkeypatch):
+    staged = Staged(toys[0], tmp_path, toy_params(), done)
+    staged.run("detect")
+    monkeypatch.delenv("M2M_STORE")
+    assert staged.run("recover", "detect")[0].ok == 6
+    monkeypatch.setattr(recover, "make_recoverer", lambda *_: Looker())
+    monkeypatch.setenv("M2M_WORK", str(tmp_path / "another"))
+    monkeypatch.setenv("M2M_STORE", str(toys[1]))
+    staged.run("detect")
+    monkeypatch.delenv("M2M_STORE")
+    with pytest.raises(InputError, match="M2M_STORE"):
+        staged.run("recover", "detect")
+    monkeypatch.setenv("M2M_STORE", str(toys[1]))
+    assert staged.run("recover", "detect")[0].ok == 6
 
 
 def test_rows_say_what_the_manifest_needs(toys, done, tmp_path):
