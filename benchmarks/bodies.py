@@ -29,8 +29,8 @@ from m2m.augment.people import Detector, FramePeople, Landmarks, Person
 from m2m.augment.recover import IKRecoverer, RecoverParams
 from m2m.augment.recover import skeleton as sk
 from m2m.augment.recover.kinematics import solve
-from m2m.augment.recover.recoverer import square, unstretched
 from m2m.augment.recover.rotations import angle_between, exp, unit
+from m2m.augment.recover.scene import square, unstretched
 from m2m.augment.recover.skeleton import MAJOR, Skeleton
 from m2m.augment.recover.smoothing import jitter
 from m2m.augment.recover.track import gather

@@ -54,7 +54,7 @@ def main() -> None:
         stages = [
             timed("detect", lambda: detect_shard(manifest, 0, people, params)),
             timed("inpaint", lambda: inpaint_shard(manifest, people, 0, plates, params)),
-            timed("recover", lambda: recover_shard(people, 0, bodies, params)),
+            timed("recover", lambda: recover_shard(manifest, people, 0, bodies, params)),
             timed("compose", lambda: compose_shard(manifest, plates, bodies, 0, root / "composed", params)),
         ]
         clock, cpu = (sum(s[k] for s in stages) / whole[k] for k in (0, 1))

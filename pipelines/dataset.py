@@ -45,7 +45,7 @@ def dataset_pipeline(split: bool = True, cluster: ClusterParams | None = None) -
         found = fit(detect(manifest=manifest, shard=shard, params=params, workers=workers), "detect", cluster)
         people = found.set_caching_options(False).outputs["people"]
         clean = inpaint(manifest=manifest, people=people, shard=shard, params=params, workers=workers)
-        moved = recover(people=people, shard=shard, params=params, workers=workers)
+        moved = recover(manifest=manifest, people=people, shard=shard, params=params, workers=workers)
         plates = fit(clean, "inpaint", cluster).set_caching_options(False).outputs["plates"]
         bodies = fit(moved, "recover", cluster).set_caching_options(False).outputs["bodies"]
         drawn = compose(manifest=manifest, plates=plates, bodies=bodies, shard=shard, params=params, workers=workers)

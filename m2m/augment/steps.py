@@ -209,11 +209,16 @@ def _evidence(doubts: list[Doubt], first: int, start: int) -> list[dict]:
 
 
 def embody(
-    people: list[FramePeople], core: range, camera: Camera, recoverer: Recoverer, tally: Tally
+    people: list[FramePeople],
+    core: range,
+    camera: Camera,
+    recoverer: Recoverer,
+    tally: Tally,
+    frames: np.ndarray | None = None,
 ) -> list[FrameBodies]:
-    """The bodies of every frame of a window; those of its core are counted."""
+    """The bodies of every frame of a window; those of its core are counted. Some recoverers need the originals."""
     with tally.timed("recover"):
-        bodies = recoverer.recover(people, camera)
+        bodies = recoverer.recover(people, camera, frames)
     for t in core:
         tally.embodied(people[t], bodies[t])
     return bodies

@@ -97,7 +97,9 @@ class LazyPainter:
 
 
 class Recoverer:
-    def recover(self, people, camera):
+    needs_frames = False
+
+    def recover(self, people, camera, frames=None):
         return [
             FrameBodies(tuple(Body(p.track, np.zeros((55, 3)), np.array([0, 0, 4.0])) for p in f.confirmed))
             for f in people
@@ -107,7 +109,9 @@ class Recoverer:
 class Mimic:
     """Poses that hold every number that was found, and the length of the window."""
 
-    def recover(self, people, camera):
+    needs_frames = False
+
+    def recover(self, people, camera, frames=None):
         return [FrameBodies(tuple(self.body(p, len(people), camera) for p in f.confirmed)) for f in people]
 
     def body(self, person, n, camera):
@@ -116,6 +120,20 @@ class Mimic:
         pose[33:44, :2] = person.landmarks.image[:11] * person.landmarks.visibility[:11, None]
         pose[50] = person.score, person.landmarks.score, n
         return Body(person.track, pose, np.array([*person.box[:2], camera.focal], np.float32))
+
+
+class Looker(Mimic):
+    """A mimic that looks at the originals: its bodies hold what it saw of each person."""
+
+    needs_frames = True
+
+    def recover(self, people, camera, frames=None):
+        bodies = []
+        for there, seen, frame in zip(super().recover(people, camera), people, frames, strict=True):
+            for body, person in zip(there.bodies, seen.confirmed, strict=True):
+                body.pose[51] = frame[person.mask].mean(0)
+            bodies.append(there)
+        return bodies
 
 
 class Model:

@@ -40,6 +40,7 @@ from tests.augment.red_people import (
     WALL,
     AllNumbers,
     Barcode,
+    Looker,
     Mimic,
     Painter,
     Watcher,
@@ -181,8 +182,7 @@ class Staged:
         function = {"detect": detect_shard, "inpaint": inpaint_shard, "recover": recover_shard}.get(
             stage, compose_shard
         )
-        first = () if stage == "recover" else (self.manifest,)
-        made = function(*first, *(self.root / b for b in before), 0, self.root / stage, self.params)
+        made = function(self.manifest, *(self.root / b for b in before), 0, self.root / stage, self.params)
         return made, sorted(self.did)
 
     def all(self):
@@ -301,6 +301,43 @@ def test_nothing_is_done_twice_and_compose_needs_no_originals(toys, done, tmp_pa
     assert [again[stage] for stage in ("detect", "inpaint", "recover")] == [(made, []) for made, _ in first]
 
 
+def test_a_recoverer_that_looks_at_the_originals_is_given_them(toys, done, tmp_path, monkeypatch):
+    params, make_chain = toy_params(), build.make_chain
+
+    def chain(params):
+        made = make_chain(params)
+        return Chain(replace(made.models, recoverer=Looker()), made.params)
+
+    staged = Staged(toys[0], tmp_path, params, done)
+    staged.all()
+    blind = judged(tmp_path / "compose")
+    monkeypatch.setattr(recover, "make_recoverer", lambda *_: Looker())
+    monkeypatch.setattr(build, "make_chain", chain)
+    monkeypatch.setenv("M2M_WORK", str(tmp_path / "another"))
+    staged.all()
+    augment_shard(toys[0], 0, tmp_path / "augment", params)
+    seen = judged(tmp_path / "compose")
+    assert seen == judged(tmp_path / "augment")
+    assert all(seen[name].outputs != blind[name].outputs for name in GOOD), "what it saw is drawn"
+    assert [seen[name].result["n_frames"] for name in GOOD] == [blind[name].result["n_frames"] for name in GOOD]
+
+
+def test_recover_fetches_originals_only_for_who_looks(toys, done, tmp_path, monkeypatch):
+    staged = Staged(toys[0], tmp_path, toy_params(), done)
+    staged.run("detect")
+    monkeypatch.delenv("M2M_STORE")
+    assert staged.run("recover", "detect")[0].ok == 6
+    monkeypatch.setattr(recover, "make_recoverer", lambda *_: Looker())
+    monkeypatch.setenv("M2M_WORK", str(tmp_path / "another"))
+    monkeypatch.setenv("M2M_STORE", str(toys[1]))
+    staged.run("detect")
+    monkeypatch.delenv("M2M_STORE")
+    with pytest.raises(InputError, match="M2M_STORE"):
+        staged.run("recover", "detect")
+    monkeypatch.setenv("M2M_STORE", str(toys[1]))
+    assert staged.run("recover", "detect")[0].ok == 6
+
+
 def test_rows_say_what_the_manifest_needs(toys, done, tmp_path):
     augment_shard(toys[0], 0, tmp_path / "compose", toy_params())
     results = read_results(tmp_path / "compose", "compose")
@@ -333,7 +370,7 @@ def test_wrong_wiring_is_an_error(toys, done, tmp_path):
         detect_shard(toys[0], 3, tmp_path / "x", toy_params())
     staged.run("detect")
     with pytest.raises(InputError, match="of shard 0, not 1"):
-        recover_shard(tmp_path / "detect", 1, tmp_path / "x", toy_params())
+        recover_shard(toys[0], tmp_path / "detect", 1, tmp_path / "x", toy_params())
     staged.run("recover", "detect")
     with pytest.raises(InputError, match="of recover, not of inpaint"):
         compose_shard(toys[0], tmp_path / "recover", tmp_path / "recover", 0, tmp_path / "x", toy_params())

@@ -13,7 +13,8 @@ class BodyParams:
     Attributes:
         model: `mannequin` (comes with M2M) or `smplx` (the paper's; its package and licensed file are the user's own).
         gender: The body's build, for either model.
-        smplx_path: For `smplx`: SMPLX_NEUTRAL.npz and so on, or the folder that holds them.
+        smplx_path: For `smplx`: SMPLX_NEUTRAL.npz and so on, or the folder that holds them; empty for the
+            folder of weights (`m2m weights`).
     """
 
     model: Literal["mannequin", "smplx"] = "mannequin"
@@ -26,7 +27,7 @@ def make_body(params: BodyParams) -> BodyModel:
 
     Raises:
         InputError: `smplx` is asked for without its file, or with one that is not SMPL-X.
-        InfrastructureError: The smplx package is not installed.
+        InfrastructureError: The smplx package is not installed, or the folder of weights has no SMPL-X.
     """
     if params.model == "smplx":
         from m2m.augment.body.smplx import Smplx

@@ -8,6 +8,7 @@ import numpy as np
 
 from m2m.augment.body.skeleton import forward
 from m2m.errors import InfrastructureError, InputError
+from m2m.weights import find_weight
 
 KEYS = frozenset(
     {
@@ -27,8 +28,8 @@ KEYS = frozenset(
     }
 )
 DOWNLOAD = (
-    "Download SMPL-X as npz from https://smpl-x.is.tue.mpg.de (with registration), and set body.smplx_path; or set "
-    "body.model to mannequin, which needs neither"
+    "Download SMPL-X as npz from https://smpl-x.is.tue.mpg.de (with registration), and set body.smplx_path or put it "
+    "into the folder of weights (M2M_WEIGHTS); or set body.model to mannequin, which needs neither"
 )
 # The arguments of smplx.SMPLX.forward and the joints they pose, in SMPL-X's order of joints.
 PARTS = {
@@ -46,7 +47,8 @@ class Smplx:
     """A body model as `m2m.augment.bodies.BodyModel` describes it, with mean shape and flat hands at rest.
 
     Args:
-        path: The npz, or a folder with SMPLX_NEUTRAL.npz, SMPLX_MALE.npz, SMPLX_FEMALE.npz (also in a folder smplx).
+        path: The npz, or a folder with SMPLX_NEUTRAL.npz, SMPLX_MALE.npz, SMPLX_FEMALE.npz (also in a folder smplx);
+            empty for the folder of weights.
         gender: Which of them.
 
     Attributes:
@@ -56,7 +58,7 @@ class Smplx:
 
     Raises:
         InputError: The file is missing or is not SMPL-X.
-        InfrastructureError: The packages smplx or torch are not installed.
+        InfrastructureError: The packages smplx or torch are not installed, or the folder of weights has no such file.
     """
 
     def __init__(self, path: str, gender: Literal["neutral", "male", "female"] = "neutral") -> None:
@@ -99,7 +101,10 @@ class Smplx:
 
 def _find(path: str, gender: str) -> Path:
     if not path:
-        raise InputError("body.smplx_path is not set, and the SMPL-X body needs its file", DOWNLOAD)
+        try:
+            return find_weight(f"smplx_{gender}")
+        except InfrastructureError as error:
+            raise InfrastructureError(f"body.smplx_path is not set, and {error.what}", DOWNLOAD) from error
     given = Path(path).expanduser()
     name = f"SMPLX_{gender.upper()}.npz"
     for file in (given, given / name, given / "smplx" / name):

@@ -1,42 +1,13 @@
 """Bodies from landmarks by inverse kinematics."""
 
-from dataclasses import replace
-
-import cv2
 import numpy as np
 
-from m2m.augment.bodies import Body, BodyModel, Camera, FrameBodies
-from m2m.augment.people import FramePeople, Person
+from m2m.augment.bodies import BodyModel, Camera, FrameBodies
+from m2m.augment.people import FramePeople
 from m2m.augment.recover.params import RecoverParams
-from m2m.augment.recover.rotations import log
+from m2m.augment.recover.scene import bodies_of, square, tracks_of
 from m2m.augment.recover.skeleton import Skeleton
 from m2m.augment.recover.track import recover_track
-
-SAME_BOX = 0.6
-"""Intersection over union of the boxes of two tracks from which they hold one person."""
-INSIDE = 0.5
-"""Share of a box, of a track without landmarks, inside the box of a track from which both hold one person."""
-
-
-def unstretched(person: Person, stretch: float) -> Person:
-    """A person in the picture as it is before it is stretched in width."""
-    if stretch == 1:
-        return person
-    narrow = np.array([1 / stretch, 1], np.float32)
-    mask, marks = person.mask, person.landmarks
-    size = max(1, round(mask.shape[1] / stretch)), mask.shape[0]
-    return replace(
-        person,
-        box=person.box * np.tile(narrow, 2),
-        mask=cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST).astype(bool),
-        landmarks=None if marks is None else replace(marks, image=marks.image * narrow),
-    )
-
-
-def square(camera: Camera) -> Camera:
-    """The camera of the picture as it is before it is stretched in width."""
-    width = round(camera.width / camera.stretch)
-    return Camera(camera.focal, camera.cx / camera.stretch, camera.cy, width, camera.height)
 
 
 class IKRecoverer:
@@ -47,77 +18,27 @@ class IKRecoverer:
         params: How smooth, and what is too short to draw.
     """
 
+    needs_frames = False
+
     def __init__(self, body: BodyModel, params: RecoverParams | None = None) -> None:
         self.skeleton = Skeleton(body.rest_joints, body.parents)
         self.params = params or RecoverParams()
 
-    def recover(self, people: list[FramePeople], camera: Camera) -> list[FrameBodies]:
+    def recover(self, people: list[FramePeople], camera: Camera, frames: np.ndarray | None = None) -> list[FrameBodies]:
         """One body a confirmed person and frame.
 
         Args:
             people: T frames of one shot.
             camera: The scene's camera.
+            frames: Not read: the landmarks say it all.
 
         Returns:
             T entries; bodies in the order of their track ids.
         """
-        tracks: dict[int, dict[int, Person]] = {}
-        for t, frame in enumerate(people):
-            for person in frame.confirmed:
-                tracks.setdefault(person.track, {})[t] = unstretched(person, camera.stretch)
-        camera = square(camera)
+        del frames
+        tracks, camera = tracks_of(people, camera.stretch), square(camera)
         motions = {
             track: recover_track(self.skeleton, np.array(list(seen)), list(seen.values()), camera, self.params)
             for track, seen in sorted(tracks.items())
         }
-        long = {k: m for k, m in motions.items() if m.drawn.sum() >= min(self.params.min_length, len(people))}
-        order = single(tracks, {k: m.evidence for k, m in long.items()})
-        bodies: list[list[Body]] = [[] for _ in people]
-        for rank, track in enumerate(order):
-            motion = long[track]
-            pose = log(motion.local).astype(np.float32)
-            transl = motion.transl.astype(np.float32)
-            for k in np.flatnonzero(motion.drawn):
-                t = motion.first + int(k)
-                if motion.bare[k] and any(
-                    same_person(tracks, t, track, other, True)
-                    or (long[other].is_bare(t) and same_person(tracks, t, other, track, True))
-                    for other in order[:rank]
-                ):
-                    continue  # one track ends where another has begun
-                bodies[t].append(Body(track, pose[k], transl[k]))
-        return [FrameBodies(tuple(sorted(b, key=lambda body: body.track))) for b in bodies]
-
-
-def same_person(tracks: dict[int, dict[int, Person]], t: int, track: int, other: int, bare: bool) -> bool:
-    """Whether a track lies on another in a frame: nearly the same box or, if it is `bare`, mostly inside the other."""
-    if t not in tracks[track] or t not in tracks[other]:
-        return False
-    one, two = tracks[track][t], tracks[other][t]
-    bare = bare and not ("face" in one.families and "face" in two.families)  # two faces are two people
-    a, b = one.box, two.box
-    sides = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
-    common, area = float(np.prod(np.maximum(sides, 0))), float(np.prod(a[2:] - a[:2]))
-    iou = common / max(area + float(np.prod(b[2:] - b[:2])) - common, 1e-9)
-    return iou > SAME_BOX or (bare and common > INSIDE * area)
-
-
-def single(tracks: dict[int, dict[int, Person]], evidence: dict[int, float]) -> list[int]:
-    """The tracks to draw: one body a person, where several tracks hold the same person.
-
-    Going from the track with the most evidence to that with the least, a track is dropped that lies, in most of its
-    frames, on one that is kept: nearly the same box, or, for a track without landmarks, mostly inside the other.
-
-    Args:
-        tracks: Track -> frame -> the person.
-        evidence: Track -> its believed landmarks; only these tracks are considered.
-
-    Returns:
-        Track ids, that with the most evidence first.
-    """
-    kept: list[int] = []
-    for track in sorted(evidence, key=lambda k: (-evidence[k], -len(tracks[k]), k)):
-        own, bare = tracks[track], evidence[track] == 0
-        if sum(any(same_person(tracks, t, track, other, bare) for other in kept) for t in own) <= len(own) / 2:
-            kept.append(track)
-    return kept
+        return bodies_of(tracks, motions, len(people), self.params.min_length)

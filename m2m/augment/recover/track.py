@@ -120,14 +120,14 @@ def gather(frames: np.ndarray, people: list[Person], camera: Camera) -> Seen | N
     return Seen(at, image, world, trust, extent, hands)
 
 
-def _spread(values: np.ndarray, at: np.ndarray, length: int) -> np.ndarray:
+def spread(values: np.ndarray, at: np.ndarray, length: int) -> np.ndarray:
     """Values of some frames laid into all, 0 elsewhere."""
     out = np.zeros((length, *values.shape[1:]))
     out[at] = values
     return out
 
 
-def _between(frames: np.ndarray, at: np.ndarray, values: np.ndarray) -> np.ndarray:
+def between(frames: np.ndarray, at: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Values (n, C) of some frames, interpolated linearly at all; beyond the ends they hold."""
     return np.stack([np.interp(frames, at, v) for v in values.T], 1)
 
@@ -146,7 +146,7 @@ def _anchor(seen: Seen, world: np.ndarray, camera: Camera) -> np.ndarray:
     return np.concatenate([(u - [camera.cx, camera.cy]) / camera.focal * z[..., None], z[..., None]], -1)
 
 
-def _drawn(at: np.ndarray, length: int, max_gap: int) -> np.ndarray:
+def bridged(at: np.ndarray, length: int, max_gap: int) -> np.ndarray:
     """Frames of a track that has a person `at` some: gaps up to `max_gap` are bridged."""
     drawn = np.zeros(length, bool)
     drawn[at] = True
@@ -162,8 +162,8 @@ def _steady(boxes: np.ndarray, at: np.ndarray, length: int, params: RecoverParam
     place = median_filter(place, size=(5, 1), mode="nearest")
     size = median_filter(size, size=(STEADY_SIZE, 1), mode="nearest")
     frames, ones = np.arange(length), np.ones(length)
-    place = smooth(_between(frames, at, place), ones, SMOOTH_BOX, FILL)
-    size = smooth(_between(frames, at, size), ones, params.smooth_distance, FILL)
+    place = smooth(between(frames, at, place), ones, SMOOTH_BOX, FILL)
+    size = smooth(between(frames, at, size), ones, params.smooth_distance, FILL)
     return np.concatenate([place - size / 2, place + size / 2], 1)
 
 
@@ -188,7 +188,7 @@ def recover_track(
     if bust:
         figures = widened(figures, np.array([p.box for p in people], np.float64))
     standing = from_boxes(skeleton, _steady(figures, at, length, params), camera, bust)
-    drawn = _drawn(at, length, params.max_gap)
+    drawn = bridged(at, length, params.max_gap)
     seen = gather(frames, people, camera) if any(p.landmarks is not None for p in people) else None
     if seen is None:
         local = np.repeat(neutral(skeleton), length, 0)
@@ -198,7 +198,7 @@ def recover_track(
     return Motion(int(frames[0]), local, transl, drawn, bare, float(seen.trust.sum()))
 
 
-def _upright(roots: np.ndarray, at: np.ndarray, length: int) -> np.ndarray:
+def upright(roots: np.ndarray, at: np.ndarray, length: int) -> np.ndarray:
     """(length, 3, 3) root rotations of an upright body that faces where it does in the frames near by, `at`."""
     near = np.exp(-np.abs(np.arange(length)[:, None] - at) / (2 * FILL))
     across = near / near.sum(1, keepdims=True) @ (roots[:, :, 0] * [1, 0, 1])
@@ -210,32 +210,32 @@ def _pose(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rotations and translations in all frames of a track that has landmarks in some."""
     at = seen.at
-    here = _spread(np.ones(len(at)), at, length)
+    here = spread(np.ones(len(at)), at, length)
     nearest_seen = at[np.abs(at[None] - np.arange(length)[:, None]).argmin(1)]
     compact = np.searchsorted(at, nearest_seen)
 
-    trust = _spread(seen.trust, at, length)
+    trust = spread(seen.trust, at, length)
     world = seen.world.copy()
-    world[..., 2] = smooth(_spread(world[..., 2], at, length), trust + 1e-3 * here[:, None], params.smooth_depth, FILL)[
+    world[..., 2] = smooth(spread(world[..., 2], at, length), trust + 1e-3 * here[:, None], params.smooth_depth, FILL)[
         at
     ]
     local, share = solve(skeleton, _anchor(seen, world, camera), seen.trust)
     local, share = local[compact], share[compact] * here[:, None]
     # Joints that landmarks do not drive are at rest always, whatever is seen.
     rest = neutral(skeleton, skeleton.forward(local)[0])
-    rest[:, 0] = _upright(local[at, 0], at, length)
+    rest[:, 0] = upright(local[at, 0], at, length)
     local = smooth_rotations(local, share, rest, params.smooth_pose, FILL)
 
     joints = [mark for _, _, mark, _ in skeleton.points]
     strength = np.array([w for _, _, _, w in skeleton.points])
-    raw = _spread(seen.image[:, joints], at, length)
-    raw_weight = _spread(seen.trust[:, joints], at, length)
+    raw = spread(seen.image[:, joints], at, length)
+    raw_weight = spread(seen.trust[:, joints], at, length)
     any_weight = raw_weight + 1e-6 * here[:, None]
     marks = smooth(raw, any_weight, params.smooth_points, FILL)
     # Once more over what is left: fast motion keeps its reach, and what trembles still does less.
     marks += smooth(raw - marks, any_weight, params.smooth_points, FILL)
     weight = raw_weight * strength
-    extent = smooth(_spread(seen.extent, at, length)[:, None], here, params.smooth_distance, FILL)[:, 0]
+    extent = smooth(spread(seen.extent, at, length)[:, None], here, params.smooth_distance, FILL)[:, 0]
 
     # Between landmarks the body follows the box, from where it is in one to where it is in the next.
     frames = np.arange(length)
@@ -244,7 +244,7 @@ def _pose(
     held = ((1 + FORGET) * near / (near + FORGET))[:, None]
 
     def steady(values: np.ndarray, box_values: np.ndarray, sigma: float) -> np.ndarray:
-        return smooth(box_values + held * _between(frames, at, (values - box_values)[at]), amount, sigma, FILL)
+        return smooth(box_values + held * between(frames, at, (values - box_values)[at]), amount, sigma, FILL)
 
     def place(transl: np.ndarray) -> np.ndarray:
         """Distances and places in the picture along the whole track."""
@@ -268,7 +268,7 @@ def _pose(
             local = smooth_rotations(local, np.maximum(share, 1e-2), rest, params.smooth_pose / 2, FILL)
             transl = place(transl)
     if params.fit_rounds:
-        ankles = _between(frames, at, seen.image[:, sk.ANKLE_MARKS].reshape(-1, 4)).reshape(-1, 2, 2)
+        ankles = between(frames, at, seen.image[:, sk.ANKLE_MARKS].reshape(-1, 4)).reshape(-1, 2, 2)
         seen_there = trust[:, sk.ANKLE_MARKS] >= HIDDEN
         target = Target(marks, weight, extent, transl[:, 2], STEADY_DEPTH, HEADING)
         local, transl = _settled(skeleton, local, transl, target, ankles, seen_there, camera, params)

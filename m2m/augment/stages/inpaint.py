@@ -1,17 +1,14 @@
 """Inpaint as a stage: originals and people to plates that the verifier has looked at."""
 
-from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from m2m.augment import versions
 from m2m.augment.build import make_painter
 from m2m.augment.clip_files import Decoded, Format, Outputs
 from m2m.augment.compose import NOT_PRIVATE, PAINTED
-from m2m.augment.intermediates import PeopleWindow, painting_line, read_people
+from m2m.augment.intermediates import painting_line, read_people
 from m2m.augment.plate import Plate
 from m2m.augment.stages.shard import (
     Job,
@@ -25,10 +22,9 @@ from m2m.augment.stages.shard import (
     scratch,
     sections,
 )
+from m2m.augment.stages.walk import walk
 from m2m.augment.tally import Tally
-from m2m.augment.threads import ahead, behind
-from m2m.augment.window import Window, windows
-from m2m.errors import QuarantineError
+from m2m.augment.threads import behind
 from m2m.fingerprints import fingerprint
 from m2m.params import AugmentParams
 from m2m.store import Store, work_store
@@ -79,23 +75,6 @@ def _fingerprint(people: Record, params: AugmentParams) -> str:
     return fingerprint(people.fingerprint, own, treatment, versions.INPAINT)
 
 
-class KnownCuts:
-    """The cuts that `detect` has found.
-
-    Args:
-        at: First frames of all shots but the first.
-    """
-
-    def __init__(self, at: Iterable[int]) -> None:
-        self._at = frozenset(at)
-        self._frames = 0
-
-    def push(self, _: np.ndarray) -> bool:
-        """Whether this frame is the first of a new shot."""
-        self._frames += 1
-        return self._frames - 1 in self._at
-
-
 class InpaintTask:
     """Paints the people out of one clip after the other.
 
@@ -132,9 +111,7 @@ class InpaintTask:
             if self._params.compose.variant in PAINTED:
                 plates = outputs.video("plates", f"plates/{job.name}.mkv", form)
             write = outputs.lines("regions", f"regions/{job.name}.jsonl.gz")
-            known = read_people(file)
-            p = self._params.window
-            read = ahead(windows(decoded.images(), KnownCuts(found.result["cuts"]), p), p.ahead)
+            images, known, wait = decoded.images(), read_people(file), self._params.window.ahead
 
             def write_core(core: range, plate: Plate, black: np.ndarray) -> None:
                 nonlocal frame
@@ -148,20 +125,11 @@ class InpaintTask:
                             plates.write(plate.frames[t], pts)
                         frame += 1
 
-            with behind(write_core, p.ahead) as hand:
-                for window in read:
-                    hand(*self._paint(job, known, tally, window))
-                    del window  # or two would be in memory at once
+            with behind(write_core, wait) as hand:
+                for window, people in walk(job.name, images, found.result, known, self._params.window):
+                    with tally.timed("wait"):  # there is nothing beside which the look could run
+                        seen = self._painter.look(window, tally)
+                    hand(people.core, *self._painter.paint(window, people.people, seen, tally))
+                    del window, people, seen  # or two windows would be in memory at once
             self._painter.judge(tally)
         return {"outputs": outputs.paths, "n_frames": frame, "tally": tally.plain(), **form.plain()}
-
-    def _paint(
-        self, job: Job, known: Iterator[PeopleWindow], tally: Tally, window: Window
-    ) -> tuple[range, Plate, np.ndarray]:
-        """The core of a window, its plate and which frames are black."""
-        people = next(known, None)
-        if people is None or (people.first, people.start, people.stop) != (window.first, window.start, window.stop):
-            raise QuarantineError("error", f"{job.name} has other frames than those in which people were sought")
-        with tally.timed("wait"):  # there is nothing beside which the look could run
-            seen = self._painter.look(window, tally)
-        return people.core, *self._painter.paint(window, people.people, seen, tally)

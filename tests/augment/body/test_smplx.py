@@ -66,9 +66,19 @@ def test_its_parts_are_those_of_the_contract(body):
     np.testing.assert_allclose(body.rest_joints - body.rest_joints[0], doll.rest_joints, atol=1e-5)
 
 
-def test_no_path_is_an_error_that_says_what_to_do():
-    with pytest.raises(InputError, match=r"body\.smplx_path is not set.*mannequin"):
+def test_no_path_is_an_error_that_says_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.setenv("M2M_WEIGHTS", str(tmp_path))
+    with pytest.raises(InfrastructureError, match=r"body\.smplx_path is not set.*smplx_neutral.*mannequin"):
         make_body(BodyParams("smplx"))
+
+
+@pytest.mark.parametrize("gender", ["neutral", "male", "female"])
+def test_without_a_path_it_is_found_in_the_folder_of_weights(monkeypatch, tmp_path, gender):
+    pytest.importorskip("smplx")
+    write_model(tmp_path / f"SMPLX_{gender.upper()}.npz")
+    monkeypatch.setenv("M2M_WEIGHTS", str(tmp_path))
+    body = make_body(BodyParams("smplx", gender))
+    np.testing.assert_allclose(body.rest_joints - body.rest_joints[0], make_body(BodyParams()).rest_joints, atol=1e-5)
 
 
 def test_a_missing_gender_is_an_error(folder):
