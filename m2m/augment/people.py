@@ -8,8 +8,12 @@ from typing import Any, Protocol, overload
 
 import numpy as np
 
-FAMILIES = ("pose", "selfie", "ssdlite", "face")
+FAMILIES = ("pose", "selfie", "ssdlite", "face", "mask_rcnn")
 """Model families that make masks. CenterFace is the verifier's and takes no part."""
+
+
+SUFFICIENT = "mask_rcnn"
+"""The family that confirms a person alone, as in the paper."""
 
 
 class PackedMask:
@@ -70,7 +74,8 @@ class Person:
         box: (4,) float32 x0, y0, x1, y1 in pixels, end exclusive.
         score: Confidence in [0, 1].
         mask: (H, W) bool, the best single estimate of the visible person, not widened.
-        families: Model families that saw this person here or nearby in the track; a body needs two.
+        families: Model families that saw this person here or nearby in the track; a body needs two,
+            or `SUFFICIENT`.
         landmarks: Where the pose model saw the person in this frame, else None.
     """
 
@@ -83,8 +88,8 @@ class Person:
 
     @property
     def confirmed(self) -> bool:
-        """Two model families agree that this is a person."""
-        return len(self.families) >= 2
+        """Two model families agree that this is a person, or one that suffices says so."""
+        return len(self.families) >= 2 or SUFFICIENT in self.families
 
     def renamed(self, track: int) -> "Person":
         """The same person under another track id."""
@@ -106,7 +111,7 @@ class FramePeople:
 
     @property
     def confirmed(self) -> tuple[Person, ...]:
-        """The people on whom two model families agree."""
+        """The people of whom the models are sure, see `Person.confirmed`."""
         return tuple(p for p in self.persons if p.confirmed)
 
 

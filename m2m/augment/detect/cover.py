@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from m2m.augment.detect.blazepose import unpack
-from m2m.augment.detect.boxes import fill_box, iou
+from m2m.augment.detect.boxes import box_of, fill_box, iou
 from m2m.augment.detect.faces import head_box
 from m2m.augment.detect.looks import Looks, pose_box
 from m2m.augment.detect.params import DetectParams
@@ -103,10 +103,12 @@ def cover(looks: Looks, persons: np.ndarray, params: DetectParams) -> np.ndarray
     del solid
     for t in range(len(looks)):
         out[t] |= looks.segmented(t, params.selfie_score)
-    reach = params.box_stride // 2 + params.hold
-    extra = {t: _boxes(looks, t, out[t], params) | _heads(looks, t) for t in sorted(looks.boxes)}
-    for t, mask in extra.items():  # looked at every few frames: holds until the next look, and some frames more
-        out[max(0, t - reach) : t + reach + 1] |= mask
+    boxes = {t: _boxes(looks, t, out[t], params) for t in sorted(looks.boxes)}
+    heads = {t: _heads(looks, t) for t in sorted(looks.faces)}
+    face_reach = params.box_stride // 2 + params.hold
+    for seen, reach in ((boxes, params.box_reach), (heads, face_reach)):
+        for t, mask in seen.items():  # looked at every few frames: holds until the next look, and some frames more
+            out[max(0, t - reach) : t + reach + 1] |= mask
     return out
 
 
@@ -129,18 +131,24 @@ def _heads(looks: Looks, t: int) -> np.ndarray:
 
 
 def _boxes(looks: Looks, t: int, known: np.ndarray, params: DetectParams) -> np.ndarray:
-    """What SSDLite adds: the segmented part of a box, or the whole box where nothing explains it.
+    """What the model of boxes adds: the segmented part of a box, or the whole box where nothing explains it.
 
-    Segmentation explains a box that it fills by half; a pose one that its own mask spans: spread limbs fill little.
+    Segmentation explains a box that it fills by half; a pose, or the box's own instance, one that its mask spans:
+    spread limbs fill little.
     """
     out = np.zeros_like(known)
     poses = np.array([pose_box(p, looks.width) for p in looks.poses[t].values()], np.float32).reshape(-1, 4)
     spanned = [bool((row >= SPANNED).any()) for row in iou(looks.boxes[t], poses)]
-    for box, crop, posed in zip(looks.boxes[t], looks.box_crops[t], spanned, strict=True):
-        whole, around = np.zeros_like(known), np.zeros_like(known)
+    for row, (box, posed) in enumerate(zip(looks.boxes[t], spanned, strict=True)):
+        whole, mask = np.zeros_like(known), looks.box_mask(t, row)
         fill_box(whole, box, 1)
-        fill_box(around, box, 3)
-        part = widen(unpack(crop, looks.width), params.dilate) & around
+        part = widen(mask, params.dilate)
+        if params.segments:
+            posed |= bool(iou(box[None], box_of(mask)[None])[0, 0] >= SPANNED)
+        else:  # a crop's segmentation is everybody's who is in it
+            around = np.zeros_like(known)
+            fill_box(around, box, 3)
+            part &= around
         explained = posed or (part | known)[whole].mean() >= params.explained
         out |= part if explained else part | whole
     return out

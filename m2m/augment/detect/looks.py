@@ -12,6 +12,7 @@ from m2m.augment.detect.boxes import box_of, fill_box
 from m2m.augment.detect.faces import MediapipeFaces
 from m2m.augment.detect.params import DetectParams
 from m2m.augment.detect.pose_tracks import PoseTracker
+from m2m.augment.detect.segmenter import Segmenter
 from m2m.augment.detect.selfie import SelfieSegmenter
 from m2m.augment.detect.ssdlite import SSDLite
 from m2m.augment.threads import side_thread
@@ -28,8 +29,8 @@ class Looks:
         poses: Poses by track id, T entries.
         crops: Segmentation of the crops around small poses, near each, their union packed; T entries.
         refuted: Where those crops show nobody, packed, T entries.
-        boxes: SSDLite's boxes (N, 5) in the frames looked at.
-        box_crops: Segmentation of the crop around each of `boxes`, packed.
+        boxes: SSDLite's or Mask R-CNN's boxes (N, 5) in the frames looked at.
+        box_masks: Of each of `boxes`, packed: segmentation of the crop around SSDLite's, Mask R-CNN's own instance.
         faces: Faces (N, 5) in the frames looked at.
     """
 
@@ -40,7 +41,7 @@ class Looks:
     crops: list[np.ndarray]
     refuted: list[np.ndarray]
     boxes: dict[int, np.ndarray]
-    box_crops: dict[int, list[np.ndarray]]
+    box_masks: dict[int, list[np.ndarray]]
     faces: dict[int, np.ndarray]
 
     def __len__(self) -> int:
@@ -49,6 +50,10 @@ class Looks:
     def pose_mask(self, t: int, track: int) -> np.ndarray:
         """(H, W) bool, the landmark model's own mask of a person."""
         return unpack(self.poses[t][track].mask, self.width)
+
+    def box_mask(self, t: int, row: int) -> np.ndarray:
+        """(H, W) bool, the mask of a box."""
+        return unpack(self.box_masks[t][row], self.width)
 
     def segmented(self, t: int, probability: float) -> np.ndarray:
         """(H, W) bool, where the whole frame's segmentation reaches a probability and no closer look refutes it."""
@@ -65,11 +70,19 @@ def pose_box(pose: Pose, width: int) -> np.ndarray:
     return np.clip(np.concatenate([low, high]), 0, [width, len(pose.mask)] * 2).astype(np.float32)
 
 
+def alone(height: int, width: int, boxes: dict[int, np.ndarray], masks: dict[int, list[np.ndarray]]) -> Looks:
+    """The evidence of a window at which nobody but the model of boxes looked, in every frame."""
+    n, nothing = len(boxes), pack(np.zeros((height, width), bool))
+    nowhere = np.broadcast_to(np.uint8(0), (n, height, width))
+    return Looks(height, width, nowhere, [{}] * n, [nothing] * n, [nothing] * n, boxes, masks, {})
+
+
 class Observer:
     """Runs every model that makes masks.
 
     Args:
         params: Scores and strides.
+        segmenter: Takes the place of SSDLite, and looks at every frame.
 
     Raises:
         InfrastructureError: A model package is missing.
@@ -79,13 +92,16 @@ class Observer:
     BOX_CROP_SCORE = 0.3
     NEAR = 0.15
 
-    def __init__(self, params: DetectParams) -> None:
+    def __init__(self, params: DetectParams, segmenter: Segmenter | None = None) -> None:
         cv2.setNumThreads(params.threads)  # of the whole process: fixed by the parameters, as those of the models
         self._params = params
-        self._tracker = PoseTracker(params)
-        self._people = SSDLite(params.threads)
-        self._faces = MediapipeFaces(params.threads)
-        self._selfie = SelfieSegmenter(params.threads)
+        self._segmenter = segmenter
+        if segmenter is None:
+            self._people = SSDLite(params.threads)
+        if params.witnesses:
+            self._tracker = PoseTracker(params)
+            self._faces = MediapipeFaces(params.threads)
+            self._selfie = SelfieSegmenter(params.threads)
 
     def observe(self, frames: np.ndarray, stretch: float = 1.0) -> Looks:
         """Looks at a window.
@@ -97,23 +113,39 @@ class Observer:
         n, height, width = frames.shape[:3]
         p = self._params
         times = sorted({*range(0, n, p.box_stride), n - 1})
+        instances = self._instances(frames)
+        if instances is not None and not p.witnesses:
+            return alone(height, width, *instances)
         with side_thread() as beside:
             # Poses wait for the boxes of their frame only; the rest needs no poses and is done beside them.
-            found = {t: beside.submit(self._people.people, frames[t], p.box_score) for t in times}
-            rest = beside.submit(self._rest, frames, found)
-            poses = self._tracker.track(frames, lambda t: found[t].result() if t in found else None, stretch)
+            found: dict[int, Future[np.ndarray]] = {}
+            if instances is None:
+                found = {t: beside.submit(self._people.people, frames[t], p.box_score) for t in times}
+            rest = beside.submit(self._rest, frames, times, found)
+
+            def boxes_at(t: int) -> np.ndarray | None:
+                return found[t].result() if t in found else None if instances is None else instances[0][t]
+
+            poses = self._tracker.track(frames, boxes_at, stretch)
             closer = [self._crops(frame, there, stretch) for frame, there in zip(frames, poses, strict=True)]
             selfie, faces, box_crops = rest.result()
-        boxes = {t: seen.result() for t, seen in found.items()}
-        return Looks(
-            height, width, selfie, poses, [c for c, _ in closer], [r for _, r in closer], boxes, box_crops, faces
-        )
+        boxes, masks = instances or ({t: seen.result() for t, seen in found.items()}, box_crops)
+        return Looks(height, width, selfie, poses, [c for c, _ in closer], [r for _, r in closer], boxes, masks, faces)
+
+    def _instances(self, frames: np.ndarray) -> tuple[dict[int, np.ndarray], dict[int, list[np.ndarray]]] | None:
+        """Boxes and packed masks of every frame; None where there is no segmenter."""
+        if self._segmenter is None:
+            return None
+        boxes, masks = {}, {}
+        for t, seen in enumerate(self._segmenter.look(frames)):
+            boxes[t], masks[t] = seen.boxes, [pack(mask) for mask in seen.masks]
+        return boxes, masks
 
     def _rest(
-        self, frames: np.ndarray, boxes: Mapping[int, Future[np.ndarray]]
+        self, frames: np.ndarray, times: list[int], boxes: Mapping[int, Future[np.ndarray]]
     ) -> tuple[np.ndarray, dict[int, np.ndarray], dict[int, list[np.ndarray]]]:
         """Whole-frame segmentation, faces, and the segmentation around boxes."""
-        faces = {t: self._faces.faces(frames[t], self._params.face_score) for t in boxes}
+        faces = {t: self._faces.faces(frames[t], self._params.face_score) for t in times}
         selfie = np.stack([np.rint(self._selfie.full(f) * 255).astype(np.uint8) for f in frames])
         return selfie, faces, {t: self._box_crops(frames[t], seen.result()) for t, seen in boxes.items()}
 

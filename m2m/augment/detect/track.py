@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+BODIES = frozenset({"pose", "ssdlite", "mask_rcnn"})
+"""Families whose boxes are a body's."""
 REACH = 6
 """Frames within which a box goes on with a track."""
 
@@ -18,6 +20,7 @@ class Track:
         boxes: (4,) box by frame, where a model saw the person.
         scores: Score by frame.
         poses: Ids of the pose tracks it is made of, by frame.
+        instances: Rows in `Looks.boxes` of the boxes with a mask of their own that it is made of, by frame.
         heads: (2,) middle of the face by frame, where a pose or a face shows it.
         witnesses: Frames in which each family saw the person.
     """
@@ -25,6 +28,7 @@ class Track:
     boxes: dict[int, np.ndarray] = field(default_factory=dict)
     scores: dict[int, float] = field(default_factory=dict)
     poses: dict[int, int] = field(default_factory=dict)
+    instances: dict[int, int] = field(default_factory=dict)
     heads: dict[int, np.ndarray] = field(default_factory=dict)
     witnesses: dict[str, set[int]] = field(default_factory=dict)
 
@@ -37,7 +41,7 @@ class Track:
     @property
     def is_face(self) -> bool:
         """Only faces saw this person: the boxes are a face's, not a body's."""
-        return not {"pose", "ssdlite"} & set(self.witnesses)
+        return not BODIES & set(self.witnesses)
 
     @property
     def first(self) -> int:
@@ -68,6 +72,8 @@ class Track:
             self.scores[t] = max(other.scores[t], self.scores.get(t, 0.0))
         for t, pose in other.poses.items():
             self.poses.setdefault(t, pose)
+        for t, row in other.instances.items():
+            self.instances.setdefault(t, row)
         for t, head in other.heads.items():
             self.heads.setdefault(t, head)
         for family, times in other.witnesses.items():
@@ -81,10 +87,10 @@ class Track:
         """Families that saw the person near a frame.
 
         Segmentation tells no person from a person-coloured blob, and it shares its maker with the pose model: it
-        counts beside SSDLite or a face, never beside a pose alone.
+        counts beside a model of boxes or a face, never beside a pose alone.
         """
         seen = {f for f, times in self.witnesses.items() if any(abs(s - t) <= nearby for s in times)}
-        return frozenset(seen if seen & {"ssdlite", "face"} else seen - {"selfie"})
+        return frozenset(seen if seen & {"ssdlite", "mask_rcnn", "face"} else seen - {"selfie"})
 
     def nearest(self, t: int) -> np.ndarray:
         """(4,) the box in a frame, or outside the track that of the sighting nearest to it."""

@@ -59,12 +59,13 @@ def _pose_tracks(looks: Looks) -> list[Track]:
 
 
 def _add_boxes(tracks: list[Track], t: int, boxes: np.ndarray, params: DetectParams) -> None:
-    """SSDLite's boxes of one frame: they join tracks, are parts of somebody, or start a track."""
+    """The boxes of one frame: they join tracks, are parts of somebody, or start a track."""
     known = near(tracks, t)
     there = np.array([track.nearest(t) for track in known], np.float32).reshape(-1, 4)
     pairs = dict(assign(iou(boxes, there), SAME_BOX))
-    for row, column in pairs.items():
-        known[column].see(t, "ssdlite", boxes[row], float(boxes[row, 4]))
+    owners = {row: known[column] for row, column in pairs.items()}
+    for row, track in owners.items():
+        track.see(t, params.box_family, boxes[row], float(boxes[row, 4]))
     for row, box in enumerate(boxes):
         if row in pairs:
             continue
@@ -72,11 +73,14 @@ def _add_boxes(tracks: list[Track], t: int, boxes: np.ndarray, params: DetectPar
         if len(part) and part.max() >= PART_OF:  # a half seen by one model, the whole by the other
             whole = int(part.argmax())
             if iou(box[None], there[whole][None])[0, 0] >= 0.15:
-                known[whole].see(t, "ssdlite", there[whole], float(box[4]))
-        elif box[4] >= params.box_birth:
-            track = Track()
-            track.see(t, "ssdlite", box, float(box[4]))
-            tracks.append(track)
+                known[whole].see(t, params.box_family, there[whole], float(box[4]))
+        elif box[4] >= params.birth:
+            owners[row] = Track()
+            owners[row].see(t, params.box_family, box, float(box[4]))
+            tracks.append(owners[row])
+    if params.segments:
+        for row, track in owners.items():
+            track.instances[t] = row
 
 
 def _without_doubles(tracks: list[Track], looks: Looks) -> list[Track]:
@@ -94,15 +98,15 @@ def _without_doubles(tracks: list[Track], looks: Looks) -> list[Track]:
 def _doubles(track: Track, other: Track, looks: Looks) -> bool:
     """Whether a track runs inside a longer one.
 
-    Two long tracks with poses of their own are two people, unless the masks of the poses coincide; a short one is a
-    limb of somebody unless it leaves his box.
+    Two long tracks with masks of their own are two people, unless the masks coincide; a short one is a limb of
+    somebody unless it leaves his box.
     """
     common = [t for t in track.boxes if other.first <= t <= other.last]
     if 2 * len(common) <= len(track.boxes):
         return False
     if len(track.seen_by("face") & other.seen_by("face")) >= TWO_FACES:
         return False
-    together = sorted(track.poses.keys() & other.poses.keys())
+    together = _together(track, other)
     both = len(together) > 0.2 * len(track.boxes)
     if both and len(track.boxes) >= LONG * len(other.boxes):
         return _coincide(track, other, together, looks)
@@ -110,9 +114,24 @@ def _doubles(track: Track, other: Track, looks: Looks) -> bool:
     return float(np.quantile(part, APART if both else 0.5)) > DOUBLE
 
 
+def _together(a: Track, b: Track) -> list[int]:
+    """Frames in which both of two tracks have a mask of their own."""
+    return sorted((a.poses.keys() | a.instances.keys()) & (b.poses.keys() | b.instances.keys()))
+
+
+def own_mask(track: Track, t: int, looks: Looks) -> np.ndarray:
+    """(H, W) bool, what a track's pose or instance in a frame shows of the person; nothing where it has neither."""
+    mask = np.zeros((looks.height, looks.width), bool)
+    if t in track.poses and track.poses[t] in looks.poses[t]:
+        mask |= looks.pose_mask(t, track.poses[t])
+    if t in track.instances:
+        mask |= looks.box_mask(t, track.instances[t])
+    return mask
+
+
 def _coincide(track: Track, other: Track, together: list[int], looks: Looks) -> bool:
-    """Whether the masks of two tracks' poses are one in the frames that both have: one may pass before the other."""
-    masks = [(looks.pose_mask(t, track.poses[t]), looks.pose_mask(t, other.poses[t])) for t in together]
+    """Whether two tracks' own masks are one in the frames that both have: one may pass before the other."""
+    masks = [(own_mask(track, t, looks), own_mask(other, t, looks)) for t in together]
     shared = [(a & b).sum() / max(min(a.sum(), b.sum()), 1) for a, b in masks]
     return float(np.quantile(shared, APART)) > SAME_MASK
 
@@ -126,7 +145,7 @@ def _stitch(tracks: list[Track], gap: int, looks: Looks) -> list[Track]:
             if 0 < b.first - a.last <= gap:
                 scores[i, j] = continuation(a.boxes[a.last], b.boxes[b.first], b.first - a.last)
             elif i < j and a.first < b.first and a.last < b.last and 0 <= a.last - b.first < MAX_OVERLAP:
-                together = sorted(a.poses.keys() & b.poses.keys())
+                together = _together(a, b)
                 apart = len(together) >= 3 and not _coincide(a, b, together, looks)
                 scores[i, j] = 0 if apart else iou(a.box_at(b.first)[None], b.boxes[b.first][None])[0, 0]
     followed = dict(assign(scores, 0.2))
@@ -155,10 +174,9 @@ def _add_selfie(track: Track, looks: Looks) -> None:
     """The whole frame's segmentation as a witness: it fills the person's mask, or enough of the box."""
     for t, box in track.boxes.items():
         person = looks.segmented(t, 0.5)
-        if t in track.poses and track.poses[t] in looks.poses[t]:
-            where, least = looks.pose_mask(t, track.poses[t]), 0.5
-        else:
-            where, least = np.zeros_like(person), 0.3
+        where, least = own_mask(track, t, looks), 0.5
+        if not where.any() and not (t in track.poses and track.poses[t] in looks.poses[t]):
+            least = 0.3
             x0, y0, x1, y1 = (max(0, int(v)) for v in box)
             where[y0:y1, x0:x1] = True
         if where.any() and person[where].mean() >= least:
@@ -168,7 +186,7 @@ def _add_selfie(track: Track, looks: Looks) -> None:
 def _follow(track: Track, tracks: list[Track], looks: Looks, gap: int) -> None:
     """Carries a track on beyond its ends, for at most `gap` frames, while segmentation shows somebody who moves on.
 
-    What other tracks' poses hold is theirs. A piece must keep half of the area that it had, or the person is gone.
+    What other tracks' own masks hold is theirs. A piece must keep half of the area that it had, or the person is gone.
     """
     for end, step in ((track.last, 1), (track.first, -1)):
         piece = _piece(track, tracks, end, track.boxes[end], looks)
@@ -184,11 +202,11 @@ def _follow(track: Track, tracks: list[Track], looks: Looks, gap: int) -> None:
 
 
 def _piece(track: Track, tracks: list[Track], t: int, box: np.ndarray, looks: Looks) -> np.ndarray:
-    """(H, W) bool, the segmentation in and around a box that belongs to no other track's pose."""
+    """(H, W) bool, the segmentation in and around a box that is in no other track's own mask."""
     around = np.zeros((looks.height, looks.width), bool)
     fill_box(around, box, STRIDE * float((box[2:] - box[:2]).min()))
     piece = looks.segmented(t, 0.5) & around
     for other in tracks:
-        if other is not track and t in other.poses and other.poses[t] in looks.poses[t]:
-            piece &= ~looks.pose_mask(t, other.poses[t])
+        if other is not track:
+            piece &= ~own_mask(other, t, looks)
     return piece

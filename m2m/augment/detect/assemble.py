@@ -1,4 +1,4 @@
-"""The default detector: models that ship inside Python wheels, on a CPU."""
+"""People and cover of a window from all evidence: no model runs here."""
 
 import cv2
 import numpy as np
@@ -6,44 +6,18 @@ import numpy as np
 from m2m.augment.detect.boxes import box_of, fill_box
 from m2m.augment.detect.cover import cover
 from m2m.augment.detect.faces import bust_box
-from m2m.augment.detect.hands import HandLandmarker
-from m2m.augment.detect.looks import Looks, Observer
+from m2m.augment.detect.looks import Looks
 from m2m.augment.detect.params import DetectParams
 from m2m.augment.detect.track import Track
-from m2m.augment.detect.tracks import build_tracks
+from m2m.augment.detect.tracks import build_tracks, own_mask
 from m2m.augment.people import FramePeople, Person
 
 ASIDE = 1.5
 """How far a body reaches on either side of its face, in widths of the face."""
 
 
-class EmbeddedDetector:
-    """BlazePose, selfie segmentation, SSDLite and mediapipe's face detector together.
-
-    A demonstration default, never a guarantee: in a hard sample about 40 % of far or hidden people are missed.
-
-    Args:
-        params: Scores, strides and widths.
-
-    Raises:
-        InfrastructureError: A model package is missing.
-    """
-
-    def __init__(self, params: DetectParams) -> None:
-        self._params = params
-        self._observer = Observer(params)
-        self._hands = HandLandmarker(params.threads) if params.hand_stride else None
-
-    def detect(self, frames: np.ndarray, stretch: float = 1.0) -> list[FramePeople]:
-        """Detects people in a window, see `Detector.detect`."""
-        people = assemble(self._observer.observe(frames, stretch), self._params)
-        if self._hands is not None:
-            people = self._hands.add(frames, people, stretch, self._params.hand_stride)
-        return people
-
-
 def assemble(looks: Looks, params: DetectParams) -> list[FramePeople]:
-    """People and cover from all evidence; no model runs here."""
+    """People and cover of a window."""
     people: list[list[Person]] = [[] for _ in range(len(looks))]
     for name, track in enumerate(build_tracks(looks, params)):
         for t in range(track.first, track.last + 1):
@@ -59,12 +33,15 @@ def assemble(looks: Looks, params: DetectParams) -> list[FramePeople]:
 def _person(name: int, track: Track, t: int, looks: Looks, params: DetectParams) -> Person:
     families = track.families(t, params.nearby)
     pose = looks.poses[t].get(track.poses[t]) if t in track.poses else None
+    box, score = track.box_at(t), track.scores.get(t, 0.0)
+    mask = own_mask(track, t, looks)
+    if t in track.instances:  # knows the person's extent better than the pose
+        box = looks.boxes[t][track.instances[t], :4]
+        mask = mask if mask.any() else _segmented_person(box, track, t, looks, params.segments)
+        return Person(name, box, score, mask, families, pose.landmarks if pose else None)
     if pose is not None:
-        mask = looks.pose_mask(t, track.poses[t])
         return Person(name, track.boxes[t], pose.landmarks.score, mask, families, pose.landmarks)
-    box = track.box_at(t)
-    mask = _segmented_person(box, track, t, looks)
-    score = track.scores.get(t, 0.0)
+    mask = _segmented_person(box, track, t, looks, params.segments)
     return Person(name, box_of(mask) if track.is_face else box, score, mask, families)
 
 
@@ -76,8 +53,8 @@ def _figure_of(face: np.ndarray, like: np.ndarray) -> np.ndarray:
     return out
 
 
-def _segmented_person(box: np.ndarray, track: Track, t: int, looks: Looks) -> np.ndarray:
-    """The mask of somebody without a pose: segmentation in the box, or the box where nothing explains it.
+def _segmented_person(box: np.ndarray, track: Track, t: int, looks: Looks, segments: bool) -> np.ndarray:
+    """The mask of somebody without one of his own: segmentation in the box, or the box where nothing explains it.
 
     Of a face it is head and shoulders, and of the connected piece of segmentation around it what a body may reach.
     """
@@ -86,6 +63,8 @@ def _segmented_person(box: np.ndarray, track: Track, t: int, looks: Looks) -> np
     others = np.zeros_like(whole)
     for other in looks.poses[t]:
         others |= looks.pose_mask(t, other)
+    for row in range(len(looks.boxes[t]) if segments and t in looks.boxes else 0):
+        others |= looks.box_mask(t, row)
     person = looks.segmented(t, 0.5) & ~others
     if track.is_face:
         _, labels = cv2.connectedComponents(person.astype(np.uint8))
