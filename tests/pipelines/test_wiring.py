@@ -280,3 +280,32 @@ def test_only_register_holds_the_deploy_key(compiled):
     for stage, _, asked in executors(compiled):
         held = {volume["secretName"] for volume in asked.get("secretAsVolume", [])}
         assert held == ({"m2m-git"} if stage == "register" else set()), stage
+
+
+def test_the_papers_models_are_in_images_of_their_own_with_a_gpu_and_their_weights(tmp_path):
+    cluster = ClusterParams(stack="paper", weights_claim="models", gpu="nvidia.com/gpu", registry="reg.example/m2m")
+    path = next(p for p in compile_all(tmp_path, cluster) if p.stem == "m2m-dataset")
+    spec, platform = yaml.safe_load_all(path.read_text())
+    asked = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    heavy = set()
+    for name, executor in spec["deploymentSpec"]["executors"].items():
+        container, stage = executor["container"], name.removeprefix("exec-")
+        if "-paper:" in container["image"]:
+            heavy.add(stage)
+            assert container["resources"]["accelerator"]["resourceCount"] == "1", stage
+            assert {"name": "M2M_WEIGHTS", "value": "/weights"} in container["env"], stage
+            [claim] = asked[name]["pvcMount"]
+            assert (claim["constant"], claim["mountPath"]) == ("models", "/weights")
+        else:
+            assert "pvcMount" not in asked[name], stage
+    assert heavy == set(resources.PAPER_STAGES)
+    images = [e["container"]["image"] for e in spec["deploymentSpec"]["executors"].values()]
+    assert any(image.startswith("reg.example/m2m/inpaint-paper:") for image in images)
+
+
+def test_a_run_here_takes_them_too_if_its_parameters_name_them():
+    images = {
+        e["container"]["image"].partition(":")[0]
+        for e in dataset_pipeline(stack="paper").pipeline_spec.deployment_spec["executors"].values()
+    }
+    assert images == {"m2m/base", "m2m/detect", "m2m/detect-paper", "m2m/inpaint-paper", "m2m/recover-paper"}

@@ -62,7 +62,7 @@ class Smplx:
     """
 
     def __init__(self, path: str, gender: Literal["neutral", "male", "female"] = "neutral") -> None:
-        file = _find(path, gender)
+        file = find_model(path, gender)
         try:
             import smplx
             import torch
@@ -99,7 +99,17 @@ class Smplx:
             return self._model(**{name: rows[part].reshape(1, -1) for name, part in PARTS.items()})
 
 
-def _find(path: str, gender: str) -> Path:
+def find_model(path: str, gender: str) -> Path:
+    """The file of a body model.
+
+    Args:
+        path: The npz, or a folder that holds it (also in a folder smplx); empty for the folder of weights.
+        gender: Which of them.
+
+    Raises:
+        InputError: It is not where `path` says, or its licence was not accepted.
+        InfrastructureError: It is not in the folder of weights.
+    """
     if not path:
         try:
             return find_weight(f"smplx_{gender}")

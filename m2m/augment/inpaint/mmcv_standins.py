@@ -135,7 +135,7 @@ def load_checkpoint(*_: object, **__: object) -> None:
 @contextmanager
 def standing_in() -> Iterator[None]:
     """Lets `import mmcv` find these stand-ins for the length of a block; what was there before is put back."""
-    names = {
+    names: dict[str, dict[str, object]] = {
         "mmcv": {},
         "mmcv.cnn": {"ConvModule": ConvModule, "constant_init": constant_init},
         "mmcv.ops": {

@@ -14,8 +14,9 @@ from m2m.augment.bodies import FrameBodies
 from m2m.augment.body import make_body
 from m2m.augment.clip_files import ClipWriter, Decoded, Format, Outputs, clip_result, preview_panes
 from m2m.augment.compose import PAINTED
-from m2m.augment.dataset import ClipAugmenter, augment_item, clip_row, licences
+from m2m.augment.dataset import ClipAugmenter, augment_item, clip_row
 from m2m.augment.intermediates import read_bodies, read_paintings
+from m2m.augment.licences import licence_texts
 from m2m.augment.render import make_renderer
 from m2m.augment.stages.shard import (
     Job,
@@ -91,7 +92,7 @@ def compose_shard(
             store=store,
             workers=workers,
             finish=_labelled(clips),
-            licences=licences(params),
+            licences=licence_texts(params),
         )
 
 
@@ -191,7 +192,7 @@ def augment_shard(manifest: Path, shard: int, out: Path, params: AugmentParams, 
             store=store,
             workers=workers,
             finish=_labelled({clip.clip_id: clip for clip in clips}),
-            licences=licences(params),
+            licences=licence_texts(params),
         )
 
 

@@ -4,6 +4,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from m2m.augment import versions
 from m2m.augment.build import make_painter
 from m2m.augment.clip_files import Decoded, Format, Outputs
