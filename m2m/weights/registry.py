@@ -51,7 +51,10 @@ class Weight:
     def advice(self) -> str:
         """How a user gets it."""
         accept = "" if self.accepted else f"m2m weights accept {self.name} && "
-        return f"{accept}m2m weights fetch {self.name}" if self.url else f"{self.how}, and put it at {self.path}"
+        if self.url:
+            return f"{accept}m2m weights fetch {self.name}"
+        after = "" if self.accepted else f", and then: m2m weights accept {self.name}"
+        return f"{self.how}, and put it at {self.path}{after}"
 
     @property
     def accepted(self) -> bool:
