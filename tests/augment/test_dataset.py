@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from m2m import params, video
-from m2m.augment.dataset import augment
+from m2m.augment.dataset import augment, licences
 from m2m.clips import read_card, read_manifest
 from m2m.studio import ClipSpec, draw_clip
 
@@ -100,6 +100,16 @@ def test_the_card_says_what_made_it(run):
     assert (card.variant, card.private, card.clips, card.quarantined) == ("m2m", True, 2, 1)
     assert any("CC0" in licence for licence in card.licences)
     assert card.parameters["verify"]["stride"] == 3
+
+
+def test_the_licence_of_mask_rcnn_is_named_where_it_made_the_masks():
+    def named(backend, model="mask_rcnn_R_101_FPN_3x"):
+        chosen = params.load("augment", overrides={"detect": {"backend": backend, "mask_rcnn": {"model": model}}})
+        return [licence for licence in licences(chosen) if "Mask R-CNN" in licence]
+
+    assert named("embedded") == []
+    assert named("detectron2") == ["Mask R-CNN of detectron2's model zoo, 138205316 (Apache-2.0)"]
+    assert named("torchvision", "maskrcnn_resnet50_fpn_v2_coco") == ["Mask R-CNN of torchvision (BSD-3-Clause)"]
 
 
 def test_a_second_run_does_nothing_again_and_two_workers_give_the_same_bytes(run, videos, tmp_path):
