@@ -5,7 +5,7 @@ import sys
 
 BY_NAME = ("ingest", "kill", "memory", "osx")
 ALL = (
-    *("speed", "render", "studio", "masks", "coverage", "plates", "bodies", "stillness"),
+    *("speed", "detectors", "render", "studio", "masks", "coverage", "plates", "bodies", "stillness"),
     *("curate", "scene_bias", "loader", "step", "train"),
 )
 """In order of time; `ingest`, `kill` and `memory` take longer and `osx` needs a checkout: they are run by name."""

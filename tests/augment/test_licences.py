@@ -4,7 +4,7 @@ import pytest
 
 from m2m.augment.detect.params import DetectParams
 from m2m.augment.inpaint.params import BACKENDS
-from m2m.augment.licences import TABLE, licences
+from m2m.augment.licences import TABLE, licence_texts, licences
 from m2m.errors import InputError
 from m2m.params import load
 
@@ -41,6 +41,12 @@ def test_mask_rcnn_may_be_used_for_anything(backend):
     alone = of(detect={"backend": backend, "witnesses": False})
     assert "detect/witnesses" not in [one.backend for one in licences(alone)]
     assert params.from_others == (f"detect/{backend}",)
+    assert "Mask R-CNN of detectron2's model zoo, 138205316 (Apache-2.0)" in licence_texts(alone)
+
+
+def test_other_weights_have_another_licence():
+    params = of(detect={"backend": "torchvision", "mask_rcnn": {"model": "maskrcnn_resnet50_fpn_v2_coco"}})
+    assert "Mask R-CNN of torchvision (BSD-3-Clause)" in licence_texts(params)
 
 
 def test_every_backend_with_a_model_of_others_is_in_the_table():

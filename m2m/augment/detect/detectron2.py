@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from m2m.augment.detect.params import MaskRCNNParams
-from m2m.augment.detect.segmenter import PERSON, Instances, in_batches, steady
+from m2m.augment.detect.segmenter import PERSON, Instances, in_batches, pyramid, steady
 from m2m.augment.devices import pick_device
 from m2m.errors import InfrastructureError
 from m2m.upstream import find_upstream
@@ -56,15 +56,10 @@ class Detectron2Segmenter:
         return in_batches(lambda part: self._look(part, people), frames, self._params.batch)
 
     def _look(self, frames: list[np.ndarray], people: bool) -> list[Instances]:
-        import torch
-
         model, half = self._model, self._params.half and self._device.type == "cuda"
         with steady(self._device, self._threads):
             images = model.preprocess_image([{"image": self._image(frame)} for frame in frames])
-            with torch.autocast(self._device.type, torch.float16, enabled=half):
-                features = model.backbone(images.tensor)
-            # Its heads put boxes into the features' type: float16 would round them to pixels.
-            features = {level: seen.float() for level, seen in features.items()}
+            features = pyramid(model.backbone, images.tensor, half)
             proposals, _ = model.proposal_generator(images, features, None)
             found, _ = model.roi_heads(images, features, proposals, None)
             return [

@@ -124,7 +124,9 @@ class Observer:
             rest = beside.submit(self._rest, frames, times, found)
 
             def boxes_at(t: int) -> np.ndarray | None:
-                return found[t].result() if t in found else None if instances is None else instances[0][t]
+                if instances is not None:
+                    return instances[0][t]
+                return found[t].result() if t in found else None
 
             poses = self._tracker.track(frames, boxes_at, stretch)
             closer = [self._crops(frame, there, stretch) for frame, there in zip(frames, poses, strict=True)]

@@ -19,7 +19,7 @@ from torchvision.models.detection.rpn import AnchorGenerator, RegionProposalNetw
 from torchvision.ops import FrozenBatchNorm2d, batched_nms, clip_boxes_to_image, roi_align
 
 from m2m.augment.detect.params import OFFICIAL, MaskRCNNParams
-from m2m.augment.detect.segmenter import PERSON, Instances, in_batches, steady
+from m2m.augment.detect.segmenter import PERSON, Instances, in_batches, pyramid, steady
 from m2m.augment.detect.zoo import RANDOM, SEED, load_strict, read_checkpoint, to_torchvision, warn_of_random
 from m2m.augment.devices import pick_device
 from m2m.weights import find_weight
@@ -201,9 +201,7 @@ class TorchvisionSegmenter:
         model, half = self._model, self._params.half and self._device.type == "cuda"
         with steady(self._device, self._threads):
             images = self._images(frames)
-            with torch.autocast(self._device.type, torch.float16, enabled=half):
-                features = model.backbone(images.tensors)
-            features = {level: seen.float() for level, seen in features.items()}  # boxes need all their digits
+            features = pyramid(model.backbone, images.tensors, half)
             proposals, _ = model.rpn(images, features)
             found, _ = model.roi_heads(features, proposals, images.image_sizes)
             return [
@@ -228,11 +226,9 @@ class TorchvisionSegmenter:
 def _instances(found: Mapping[str, Tensor], size: tuple[int, int], frame: tuple[int, int], people: bool) -> Instances:
     """A network's findings at one size as instances of a frame of another."""
     height, width = frame
-    boxes, labels = (
-        found["boxes"] * found["boxes"].new_tensor([width / size[1], height / size[0]] * 2),
-        found["labels"] - 1,
-    )
-    boxes = clip_boxes_to_image(boxes, (height, width))
+    labels = found["labels"] - 1
+    scale = found["boxes"].new_tensor([width / size[1], height / size[0]] * 2)
+    boxes = clip_boxes_to_image(found["boxes"] * scale, (height, width))
     keep = (boxes[:, 2:] > boxes[:, :2]).all(1)
     if people:
         keep &= labels == PERSON

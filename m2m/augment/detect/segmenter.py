@@ -1,5 +1,6 @@
 """Instance segmentation behind one interface: each person a box and a mask of his own."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,9 +9,12 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from m2m.augment.devices import halving
+from m2m.errors import InputError
 
 if TYPE_CHECKING:
     import torch
+
+log = logging.getLogger(__name__)
 
 PERSON = 0
 """The class of people among COCO's, counted from 0 without a background."""
@@ -85,3 +89,29 @@ def steady(device: "torch.device", threads: int) -> Iterator[None]:
             yield
     finally:
         torch.set_num_threads(before)
+
+
+def pyramid(
+    backbone: "Callable[[torch.Tensor], dict[str, torch.Tensor]]", images: "torch.Tensor", half: bool
+) -> "dict[str, torch.Tensor]":
+    """Features of images by level, in float32: in float16 the heads would round boxes to pixels.
+
+    Args:
+        backbone: Makes the features.
+        images: (N, 3, h, w).
+        half: Make them in float16; again in float32 where that is too narrow. What is not finite finds nobody, and
+            nobody would notice.
+
+    Raises:
+        InputError: They are not finite in float32 either.
+    """
+    import torch
+
+    for narrow in (True, False) if half else (False,):
+        with torch.autocast(images.device.type, torch.float16, enabled=narrow):
+            features = {level: seen.float() for level, seen in backbone(images).items()}
+        if all(bool(torch.isfinite(seen).all()) for seen in features.values()):
+            return features
+        if narrow:
+            log.warning("float16 is too narrow for these features: this batch is done again in float32")
+    raise InputError("the detector's features are not finite", "its weights are damaged: get them again")

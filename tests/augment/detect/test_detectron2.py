@@ -24,11 +24,15 @@ def params(zoo_file, side=96, batch=2):
 
 
 def same(ours, theirs):
-    """Equal classes, boxes within a thousandth of a pixel, masks that overlap by .999."""
+    """Equal classes, boxes within a thousandth of a pixel, masks that overlap by .999.
+
+    Of a small mask one pixel is more than that: it may differ where a probability is .5 but for the last digits.
+    """
     assert np.array_equal(ours.labels, theirs.labels)
     assert np.abs(ours.boxes - theirs.boxes).max() < 1e-3
-    for a, b in zip(ours.masks, theirs.masks, strict=True):
-        assert np.array_equal(a, b) or (a & b).sum() / (a | b).sum() >= 0.999
+    differ, either = (ours.masks ^ theirs.masks).sum((1, 2)), (ours.masks | theirs.masks).sum((1, 2))
+    assert ((differ <= 1) | (differ <= 0.001 * either)).all()
+    assert differ.sum() <= 0.001 * either.sum() and either.sum() > 1000
 
 
 @needs_detectron2
