@@ -3,12 +3,12 @@
 import runpy
 import sys
 
-BY_NAME = ("ingest", "kill", "memory")
+BY_NAME = ("ingest", "kill", "memory", "painters")
 ALL = (
     *("speed", "render", "studio", "masks", "coverage", "plates", "bodies", "stillness"),
     *("curate", "scene_bias", "loader", "step", "train"),
 )
-"""In order of time; `ingest`, `kill` and `memory` take longer and are run by name."""
+"""In order of time; `ingest`, `kill`, `memory` and `painters` take longer and are run by name."""
 
 
 def main() -> None:
