@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import nn
@@ -135,7 +136,7 @@ def load_checkpoint(*_: object, **__: object) -> None:
 @contextmanager
 def standing_in() -> Iterator[None]:
     """Lets `import mmcv` find these stand-ins for the length of a block; what was there before is put back."""
-    names = {
+    names: dict[str, dict[str, Any]] = {
         "mmcv": {},
         "mmcv.cnn": {"ConvModule": ConvModule, "constant_init": constant_init},
         "mmcv.ops": {
