@@ -3,12 +3,12 @@
 import runpy
 import sys
 
-BY_NAME = ("ingest", "kill", "memory", "osx")
+BY_NAME = ("ingest", "kill", "memory", "osx", "painters")
 ALL = (
     *("speed", "detectors", "render", "studio", "masks", "coverage", "plates", "bodies", "stillness"),
     *("curate", "scene_bias", "loader", "step", "train"),
 )
-"""In order of time; `ingest`, `kill` and `memory` take longer and `osx` needs a checkout: they are run by name."""
+"""In order of time; those of `BY_NAME` take longer, or need a checkout of others' code."""
 
 
 def main() -> None:
