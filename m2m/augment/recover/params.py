@@ -40,10 +40,11 @@ class RecoverParams:
         smooth_depth: Standard deviation of the smoothing of the landmarks' relative depth; of `ik` only.
         smooth_pose: Standard deviation of the smoothing of joint rotations.
         smooth_distance: Standard deviation of the smoothing of the body's distance from the camera.
-        fit_rounds: Gauss-Newton steps after the closed form, before and again after the smoothing; 0 for none; of `ik`
-            only, as the two that follow.
-        most_turn: Most that a torso turns about the vertical from one frame to the next, degrees; 180 for any.
-        hold_feet: A foot that stands in the picture is drawn so. Needs `fit_rounds`.
+        fit_rounds: Gauss-Newton steps after the closed form, before and again after the smoothing; 0 for none. Of
+            `osx` after the smoothing.
+        most_turn: Most that a torso turns about the vertical from one frame to the next, degrees; 180 for any; of `ik`
+            only.
+        hold_feet: A foot that stands in the picture is drawn so. Needs `fit_rounds`; of `ik` only.
         osx: How `osx` is run.
     """
 

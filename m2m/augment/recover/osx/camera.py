@@ -4,7 +4,7 @@ OSX sees every person through a camera of its own: focal length 5000 in a crop o
 of the crop, so that things are flat and far away. Its poses turn the body against that axis. The scene has one camera,
 nearer by the ratio of the focal lengths, and a person beside its axis is seen from the side: turned by the angle
 between the scene's axis and the ray through the middle of the crop, the body shows the side that OSX saw. Then it is
-put where its joints fall, by least squares, on those that OSX saw: SMPL-X's, in the shape that it saw, because the body
+put where its points fall, by least squares, where OSX saw them: on SMPL-X in the shape that it saw, because the body
 that is drawn has another.
 """
 
@@ -12,13 +12,10 @@ import numpy as np
 
 from m2m.augment.bodies import Camera
 from m2m.augment.recover.rotations import swing
-from m2m.augment.recover.translation import translation
 
 FOCAL = 5000.0
 WIDTH = 192
 """Columns of the crop in which OSX's focal length counts."""
-POSED = 22
-"""The body's joints, without hands and face: those that place it."""
 _AXIS = np.array([0.0, 0.0, 1.0])
 
 
@@ -38,18 +35,18 @@ def turns(windows: np.ndarray, camera: Camera) -> np.ndarray:
     return swing(_AXIS, np.concatenate([rays / camera.focal, np.ones((len(windows), 1))], 1))
 
 
-def seen(joints: np.ndarray, places: np.ndarray, windows: np.ndarray) -> np.ndarray:
-    """Where OSX saw joints in the image.
+def seen(points: np.ndarray, places: np.ndarray, windows: np.ndarray) -> np.ndarray:
+    """Where OSX saw points in the image.
 
     Args:
-        joints: (T, J, 3) metres, in the axes of OSX's cameras, from SMPL-X's own origin.
+        points: (T, J, 3) metres, in the axes of OSX's cameras, from SMPL-X's own origin.
         places: (T, 3) metres, OSX's `cam_trans`: where that origin is.
         windows: (T, 4) what it was shown.
 
     Returns:
         (T, J, 2) pixels.
     """
-    there = joints + places[:, None]
+    there = points + places[:, None]
     return there[..., :2] / there[..., 2:] * focals(windows)[:, None, None] + centres(windows)[:, None]
 
 
@@ -69,17 +66,3 @@ def posed(turned: np.ndarray, rest: np.ndarray, parents: np.ndarray) -> np.ndarr
         bone = rest[:, j] - rest[:, parents[j]]
         joints[:, j] = joints[:, parents[j]] + (turned[:, parents[j]] @ bone[..., None])[..., 0]
     return joints
-
-
-def placed(joints: np.ndarray, marks: np.ndarray, camera: Camera) -> np.ndarray:
-    """Where the drawn body stands in the scene.
-
-    Args:
-        joints: (T, J, 3) its joints relative to its root joint, metres, the scene camera's axes.
-        marks: (T, J, 2) where they should fall, pixels.
-        camera: The scene's camera.
-
-    Returns:
-        (T, 3) metres, the root joint.
-    """
-    return translation(joints, marks, np.ones(marks.shape[:2]), camera)

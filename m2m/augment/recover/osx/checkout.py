@@ -88,12 +88,9 @@ def its_modules(folder: Path) -> Iterator[None]:
     sys.dont_write_bytecode = True  # a checkout may be read-only, and stays as it is
     try:
         with importable(folder, folder / "main", folder / "main" / "transformer_utils"):
-            try:
-                yield
-            finally:
-                sys.path[:] = list(dict.fromkeys(sys.path))  # OSX's config adds folders of its own, one of them twice
+            yield
     finally:
-        sys.path[:], sys.dont_write_bytecode = path, bytecode
+        sys.path[:], sys.dont_write_bytecode = path, bytecode  # OSX's config adds folders of its own
         for name in theirs():
             del sys.modules[name]
         sys.modules.update(aside)

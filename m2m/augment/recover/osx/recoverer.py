@@ -7,8 +7,10 @@ from scipy.ndimage import median_filter
 
 from m2m.augment.bodies import BodyModel, Camera, FrameBodies
 from m2m.augment.people import FramePeople, Person
+from m2m.augment.recover import skeleton as sk
+from m2m.augment.recover.fit import Target, refine
 from m2m.augment.recover.kinematics import neutral
-from m2m.augment.recover.osx.camera import POSED, placed, posed, seen, turns
+from m2m.augment.recover.osx.camera import posed, seen, turns
 from m2m.augment.recover.osx.crop import crop, window_of
 from m2m.augment.recover.osx.estimate import Estimate, Network
 from m2m.augment.recover.osx.shape import RestJoints, read_rest_joints
@@ -17,7 +19,13 @@ from m2m.augment.recover.rotations import exp
 from m2m.augment.recover.scene import bodies_of, square, tracks_of
 from m2m.augment.recover.skeleton import Skeleton
 from m2m.augment.recover.smoothing import smooth, smooth_rotations
-from m2m.augment.recover.track import FILL, Motion, bridged, spread, upright
+from m2m.augment.recover.track import FILL, STEADY_DEPTH, Motion, bridged, spread, upright
+from m2m.augment.recover.translation import translation
+
+JOINT = {**{mark: joint for joint, mark in sk.MAJOR.items()}, sk.L_EYE: sk.EYES[0], sk.R_EYE: sk.EYES[1]}
+"""Points of the skeleton that are joints of SMPL-X: landmark -> joint. Those of nose, ears and toes are not."""
+SMALLEST = 8.0
+"""Pixels that a person is taken to be high at least."""
 
 
 def make_osx(params: RecoverParams, body: BodyModel) -> "OSXRecoverer":
@@ -114,11 +122,11 @@ class OSXRecoverer:
         windows = np.array([look.window for look in looks.values()])
         estimates = [look.estimate for look in looks.values()]
         local = exp(np.array([e.pose for e in estimates], np.float64))
-        # Where OSX saw the joints, in its own cameras; then the root as the scene's camera sees it.
+        # Where OSX saw the body's points, in its own cameras; then the root as the scene's camera sees it.
         rest = self._shapes.of(np.array([e.betas for e in estimates], np.float64))
         places = np.array([e.place for e in estimates], np.float64)
-        there = posed(skeleton.forward(local)[0], rest, skeleton.parents)
-        marks = seen(there[:, :POSED], places, windows)
+        joints = posed(skeleton.forward(local)[0], rest, skeleton.parents)
+        marks = seen(joints[:, [JOINT.get(mark, 0) for _, _, mark, _ in skeleton.points]], places, windows)
         local[:, 0] = turns(windows, camera) @ local[:, 0]
 
         here = spread(np.ones(len(at)), at, length)
@@ -128,11 +136,18 @@ class OSXRecoverer:
         ease[:, 0] = upright(local[:, 0], at, length)
         weight = np.broadcast_to(here[:, None], every.shape[:2])
         every = smooth_rotations(every, weight, ease, params.smooth_pose, FILL)
-        marks = smooth(spread(marks, at, length), np.tile(here[:, None], (1, POSED)), params.smooth_points, FILL)
+        strength = np.tile([w * (mark in JOINT) for _, _, mark, w in skeleton.points], (length, 1))
+        marks = smooth(spread(marks, at, length), strength * here[:, None], params.smooth_points, FILL)
 
-        transl = placed(skeleton.forward(every)[1][:, :POSED], marks, camera)
+        transl = translation(skeleton.posed(*skeleton.forward(every)), marks, strength, camera)
         depth = np.log(median_filter(transl[:, 2:], size=(5, 1), mode="nearest"))
         depth = np.exp(smooth(depth, here, params.smooth_distance, FILL))
         ray = smooth(transl[:, :2] / transl[:, 2:], here, params.smooth_points / 2, FILL)
+        transl = np.concatenate([ray * depth, depth], 1)
+        if params.fit_rounds:
+            # OSX's camera is flat, the scene's is not: limbs turn a little, until they are seen where OSX saw them.
+            extent = np.ptp(marks, axis=1).max(1)
+            target = Target(marks, strength, np.maximum(extent, SMALLEST), depth[:, 0], STEADY_DEPTH)
+            every, transl = refine(skeleton, every, transl, target, camera, params.fit_rounds)
         drawn = bridged(at, length, params.max_gap)
-        return Motion(first, every, np.concatenate([ray * depth, depth], 1), drawn, np.zeros(length, bool), evidence)
+        return Motion(first, every, transl, drawn, np.zeros(length, bool), evidence)

@@ -6,7 +6,7 @@ from scipy.spatial.transform import Rotation
 from m2m.augment.bodies import Camera
 from m2m.augment.body import BodyParams, make_body
 from m2m.augment.people import FramePeople, Person
-from m2m.augment.recover.osx.camera import POSED, centres, focals, turns
+from m2m.augment.recover.osx.camera import centres, focals, turns
 from m2m.augment.recover.osx.crop import window_of
 from m2m.augment.recover.osx.estimate import Estimate
 from m2m.augment.recover.osx.shape import RestJoints
@@ -17,6 +17,8 @@ BODY = make_body(BodyParams())
 RENDERER = make_renderer(RenderParams())
 PELVIS = np.array([0.003, -0.351, 0.012])
 """About where SMPL-X's pelvis is at rest, metres."""
+POSED = 22
+"""The body's joints, without hands and face."""
 SHAPES = RestJoints(BODY.rest_joints.astype(float) - BODY.rest_joints[0] + PELVIS, np.zeros((55, 3, 10)))
 
 
@@ -56,6 +58,13 @@ def told(pose, transl, camera):
     (cx, cy), focal = centres(window)[0], float(focals(window)[0])
     place = translation(joints[None, :POSED], marks[None, :POSED], np.ones((1, POSED)), Camera(focal, cx, cy, 1, 1))[0]
     return Estimate(own.astype(np.float32), np.zeros(10, np.float32), place.astype(np.float32))
+
+
+def shown(estimate, box, camera):
+    """(H, W) bool: the silhouette as OSX's own camera shows it; true to the picture, if OSX is right."""
+    window = window_of(box, camera.width, camera.height)[None]
+    (cx, cy), focal = centres(window)[0], float(focals(window)[0])
+    return silhouette(estimate.pose, estimate.place + PELVIS, Camera(focal, cx, cy, camera.width, camera.height))
 
 
 class Told:
