@@ -260,10 +260,10 @@ def _add_versions(add: Callable[..., argparse.ArgumentParser]) -> None:
     purge.add_argument("--release-key", action="store_true", help="delete the secret of the released names too")
 
 
-def _load(name: str, args: argparse.Namespace, overrides: dict[str, Any] | None = None, default: str = "") -> Any:
+def _load(name: str, args: argparse.Namespace, overrides: dict[str, Any] | None = None) -> Any:
     from m2m import params
 
-    return params.load(name, args.profile or default or None, args.params, overrides)
+    return params.load(name, args.profile, args.params, overrides)
 
 
 def _studio(args: argparse.Namespace) -> int:
@@ -361,7 +361,7 @@ def _augment(args: argparse.Namespace) -> int:
     summary = augment(
         args.input,
         args.output,
-        params=_load("augment", args, overrides, "laptop"),
+        params=_load("augment", args, overrides),
         workers=args.workers,
         resume=args.resume,
         with_originals=args.with_originals,
@@ -451,7 +451,7 @@ def _weights(args: argparse.Namespace) -> int:
 def _doctor(args: argparse.Namespace) -> int:
     from m2m.doctor import examine
 
-    found = examine(_load("augment", args, default="laptop"), gpu=args.gpu)
+    found = examine(_load("augment", args), gpu=args.gpu)
     _say(str(found))
     return int(Exit.DONE if found.fit else Exit.INFRASTRUCTURE)
 

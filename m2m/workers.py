@@ -180,14 +180,21 @@ def _serve(make_task: Callable[[], Task], out: Path, pipe: Connection, parent: i
     signal.signal(signal.SIGTERM, _interrupt)
     with suppress(KeyboardInterrupt, EOFError, BrokenPipeError, ConnectionResetError):
         try:
-            task = make_task()
-        except Exception as error:
-            fatal = _fatal(error, out) or InfrastructureError(f"workers cannot start: {_in_a_line(error)}")
-            pipe.send(_Fatal(fatal))
-            return
-        pipe.send(_Ready())
-        while True:
-            pipe.send(_do(task, pipe.recv(), out))
+            _serve_items(make_task, out, pipe)
+        finally:  # it is leaving: whatever libraries do at the end of a process is not to be interrupted
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def _serve_items(make_task: Callable[[], Task], out: Path, pipe: Connection) -> None:
+    try:
+        task = make_task()
+    except Exception as error:
+        fatal = _fatal(error, out) or InfrastructureError(f"workers cannot start: {_in_a_line(error)}")
+        pipe.send(_Fatal(fatal))
+        return
+    pipe.send(_Ready())
+    while True:
+        pipe.send(_do(task, pipe.recv(), out))
 
 
 def _interrupt(*_: object) -> None:

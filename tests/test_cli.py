@@ -64,6 +64,16 @@ def test_wrong_options_are_named(tmp_path, capsys, option, message):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_file_of_parameters_counts_where_no_profile_is_named(tmp_path, capsys, monkeypatch):
+    """No profile that nobody named lies over it."""
+    monkeypatch.setenv("M2M_WEIGHTS", str(tmp_path))
+    (tmp_path / "a.mp4").write_bytes(b"x")
+    own = tmp_path / "own.yaml"
+    own.write_text("augment: {inpaint: {backend: e2fgvi-hq}, body: {model: smplx}, use: commercial}")
+    code, text = failed(capsys, "augment", tmp_path / "a.mp4", tmp_path / "out", "--params", own)
+    assert code == 1 and "inpaint/e2fgvi-hq" in text and "body/smplx" in text
+
+
 def test_a_seed_below_0_is_named(tmp_path, capsys):
     code, text = failed(capsys, "pretrain", tmp_path, tmp_path / "out", "--seed", "-1")
     assert code == 1 and "--seed must be 0 or more, not -1" in text

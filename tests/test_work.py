@@ -10,7 +10,7 @@ import pytest
 from m2m.errors import InfrastructureError, InputError
 from m2m.store import open_store
 from m2m.work import locked, run
-from tests.toys import broken_factory, content, dying_factory, factory, items
+from tests.toys import broken_factory, content, dying_factory, factory, items, slow_factory
 
 
 @pytest.fixture
@@ -133,6 +133,13 @@ def test_a_task_that_cannot_be_made_stops_the_run(tmp_path):
         run(broken_factory, items(["a:1"]), out=tmp_path)
     with pytest.raises(InfrastructureError, match="SIGKILL while it was starting"):
         run(dying_factory, items(["a:1"]), out=tmp_path)
+
+
+def test_a_worker_that_is_leaving_is_not_interrupted(tmp_path, capfd):
+    with pytest.raises(InputError, match="the model file is not there"):
+        run(slow_factory, items(["a:1"]), out=tmp_path)
+    said = capfd.readouterr()
+    assert "left in peace" in said.out and "Traceback" not in said.err
 
 
 def test_a_worker_that_dies_costs_its_clip_one_retry(go, tmp_path):

@@ -1,5 +1,6 @@
 """Toy tasks for tests of the work loop; workers import them by name. As a program: a run that can be killed."""
 
+import atexit
 import functools
 import hashlib
 import os
@@ -107,6 +108,17 @@ MISDEEDS = {
 def factory(out: Path, log: Path, step: float = 0.0) -> functools.partial:
     """A picklable maker of toys."""
     return functools.partial(Toy, out, log, step)
+
+
+def leave_slowly() -> None:
+    """What a library may do at the end of a process."""
+    time.sleep(1.0)
+    print("left in peace", flush=True)
+
+
+def slow_factory() -> Toy:
+    atexit.register(leave_slowly)
+    raise InputError("the model file is not there", "fetch it")
 
 
 def broken_factory() -> Toy:

@@ -7,9 +7,9 @@ import sys
 import numpy as np
 import pytest
 
-from m2m.augment.dataset import licences
 from m2m.augment.inpaint import InpaintParams, make_inpainter
 from m2m.augment.inpaint.params import E2FGVIParams
+from m2m.augment.licences import licence_texts
 from m2m.errors import InfrastructureError, InputError
 from m2m.params import AugmentParams
 
@@ -213,5 +213,7 @@ def test_the_base_model_has_one_size(checkout):
 
 
 def test_the_licence_is_recorded():
-    assert "E2FGVI (CC BY-NC 4.0)" in licences(AugmentParams(inpaint=InpaintParams("e2fgvi-hq")))
-    assert not any("E2FGVI" in name for name in licences(AugmentParams()))
+    assert "E2FGVI-HQ and its weights (CC-BY-NC-4.0, non-commercial)" in licence_texts(
+        AugmentParams(inpaint=InpaintParams("e2fgvi-hq"))
+    )
+    assert not any("E2FGVI" in name for name in licence_texts(AugmentParams()))
