@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 from types import ModuleType
 from typing import Any
 
@@ -147,6 +148,11 @@ def _pyrender() -> ModuleType:
     """
     if not hasattr(np, "infty"):
         np.infty = np.inf  # type: ignore[attr-defined]
+    if "pyrender" not in sys.modules:
+        # Its window, which is never opened, wants pyglet, and that a display's GL library, which a container has not.
+        viewer = ModuleType("pyrender.viewer")
+        viewer.Viewer = None  # type: ignore[attr-defined]
+        sys.modules["pyrender.viewer"] = viewer
     try:
         import pyrender
         import pyrender.renderer
