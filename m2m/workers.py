@@ -2,6 +2,7 @@
 
 import ctypes
 import json
+import logging
 import multiprocessing
 import os
 import pickle
@@ -175,6 +176,7 @@ def _serve(make_task: Callable[[], Task], out: Path, pipe: Connection, parent: i
     """The life of a worker process."""
     _spare_memory()
     _die_with(parent)
+    _speak()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     signal.signal(signal.SIGTERM, _interrupt)
@@ -244,6 +246,15 @@ def _fatal(error: Exception, out: Path) -> M2MError | None:
 def _in_a_line(error: Exception) -> str:
     where = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
+
+
+def _speak() -> None:
+    """Shows what M2M's own modules log, among the lines of progress: with what is drawn, where memory was short."""
+    log, shown = logging.getLogger("m2m"), logging.StreamHandler()
+    shown.setFormatter(logging.Formatter("%(message)s"))
+    log.addHandler(shown)
+    log.setLevel(logging.INFO)
+    log.propagate = False
 
 
 def _spare_memory() -> None:

@@ -10,7 +10,7 @@ import pytest
 from m2m.errors import InfrastructureError, InputError
 from m2m.store import open_store
 from m2m.work import locked, run
-from tests.toys import broken_factory, content, dying_factory, factory, items, slow_factory
+from tests.toys import broken_factory, content, dying_factory, factory, items, slow_factory, talking_factory
 
 
 @pytest.fixture
@@ -133,6 +133,13 @@ def test_a_task_that_cannot_be_made_stops_the_run(tmp_path):
         run(broken_factory, items(["a:1"]), out=tmp_path)
     with pytest.raises(InfrastructureError, match="SIGKILL while it was starting"):
         run(dying_factory, items(["a:1"]), out=tmp_path)
+
+
+def test_what_modules_log_is_shown(tmp_path, capfd):
+    with pytest.raises(InputError):
+        run(talking_factory, items(["a:1"]), out=tmp_path)
+    said = capfd.readouterr().err
+    assert "drawn with a pencil" in said and "business" not in said
 
 
 def test_a_worker_that_is_leaving_is_not_interrupted(tmp_path, capfd):

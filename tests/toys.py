@@ -3,6 +3,7 @@
 import atexit
 import functools
 import hashlib
+import logging
 import os
 import signal
 import sys
@@ -118,6 +119,12 @@ def leave_slowly() -> None:
 
 def slow_factory() -> Toy:
     atexit.register(leave_slowly)
+    raise InputError("the model file is not there", "fetch it")
+
+
+def talking_factory() -> Toy:
+    logging.getLogger("m2m.toys").info("drawn with a pencil")
+    logging.getLogger("others").info("nobody's business")
     raise InputError("the model file is not there", "fetch it")
 
 
