@@ -89,7 +89,8 @@ def _loaded(params: MaskRCNNParams, least: float, checkout: Path, device: "torch
     from detectron2.config import get_cfg
     from detectron2.modeling import build_model
 
-    from m2m.augment.detect.zoo import RANDOM, SEED, load_strict, read_checkpoint, warn_of_random, without_constants
+    from m2m.augment.checkpoint import load_strict
+    from m2m.augment.detect.zoo import RANDOM, SEED, read_checkpoint, warn_of_random, without_constants
 
     path = None if params.weights == RANDOM else find_weight(params.model, params.weights)
     config = get_cfg()

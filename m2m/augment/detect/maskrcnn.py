@@ -18,9 +18,10 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.rpn import AnchorGenerator, RegionProposalNetwork
 from torchvision.ops import FrozenBatchNorm2d, batched_nms, clip_boxes_to_image, roi_align
 
+from m2m.augment.checkpoint import load_strict
 from m2m.augment.detect.params import OFFICIAL, MaskRCNNParams
 from m2m.augment.detect.segmenter import PERSON, Instances, in_batches, pyramid, steady
-from m2m.augment.detect.zoo import RANDOM, SEED, load_strict, read_checkpoint, to_torchvision, warn_of_random
+from m2m.augment.detect.zoo import RANDOM, SEED, read_checkpoint, to_torchvision, warn_of_random
 from m2m.augment.devices import pick_device
 from m2m.weights import find_weight
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from m2m.augment.checkpoint import AGAIN, compare_names, read_pytorch
 from m2m.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,6 @@ PERMITTED = {
 BLOCKS = {2: 3, 3: 4, 4: 23, 5: 3}
 """Residual blocks of ResNet-101 by detectron2's number of the stage."""
 NORM = ("weight", "bias", "running_mean", "running_var")
-SHOWN = 3
 
 
 class _Arrays(pickle.Unpickler):
@@ -47,30 +47,19 @@ def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
     Raises:
         InputError: It is neither, or holds anything but tensors.
     """
-    try:
-        if path.suffix == ".pkl":
+    if path.suffix != ".pkl":
+        whole = read_pytorch(path)
+    else:
+        try:
             with path.open("rb") as file:
                 whole = _Arrays(file, encoding="latin1").load()
-        else:
-            whole = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        pickle.UnpicklingError,
-        EOFError,
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        RuntimeError,
-    ) as error:
-        raise InputError(
-            f"{path} is no checkpoint of arrays: {' '.join(str(error).split())[:200]}",
-            "get it again from where it is published",
-        ) from error
+        except (pickle.UnpicklingError, EOFError, ValueError, LookupError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"{path} is no checkpoint of arrays: {' '.join(str(error).split())[:200]}", AGAIN
+            ) from error
     state = whole.get("model", whole) if isinstance(whole, Mapping) else None
     if not isinstance(state, Mapping) or not all(isinstance(v, np.ndarray | torch.Tensor) for v in state.values()):
-        raise InputError(
-            f"{path} is no checkpoint: it holds no arrays by name", "get it again from where it is published"
-        )
+        raise InputError(f"{path} is no checkpoint: it holds no arrays by name", AGAIN)
     return {str(name): torch.as_tensor(value) for name, value in state.items()}
 
 
@@ -135,42 +124,6 @@ def to_torchvision(state: Mapping[str, torch.Tensor], where: Path) -> dict[str, 
             nothing = out[name].new_zeros(rows, *out[name].shape[1:])
             out[name] = torch.cat((nothing, out[name]))
     return out
-
-
-def compare_names(wanted: set[str], found: set[str], where: Path) -> None:
-    """Raises InputError unless a checkpoint's names are the model's, with the first that are not."""
-    faults = [
-        f"{kind} {_some(names)}"
-        for kind, names in (("lacks", wanted - found), ("has unknown", found - wanted))
-        if names
-    ]
-    if faults:
-        raise InputError(
-            f"{where} is no checkpoint of this model: it {' and '.join(faults)}", "name the model's own file"
-        )
-
-
-def load_strict(model: torch.nn.Module, state: Mapping[str, torch.Tensor], where: Path) -> None:
-    """Puts a checkpoint into a model.
-
-    Raises:
-        InputError: Names or shapes are not the model's.
-    """
-    own = model.state_dict()
-    compare_names(set(own), set(state), where)
-    other = {k for k, v in state.items() if v.shape != own[k].shape}
-    if other:
-        shapes = ", ".join(f"{k} {tuple(state[k].shape)} for {tuple(own[k].shape)}" for k in sorted(other)[:SHOWN])
-        raise InputError(
-            f"{where} is no checkpoint of this model: {len(other)} tensors have another shape: {shapes}",
-            "name the model's own file",
-        )
-    model.load_state_dict(dict(state))
-
-
-def _some(names: set[str]) -> str:
-    shown = ", ".join(sorted(names)[:SHOWN])
-    return shown if len(names) <= SHOWN else f"{shown} and {len(names) - SHOWN} more"
 
 
 def warn_of_random(model: torch.nn.Module, name: str) -> None:

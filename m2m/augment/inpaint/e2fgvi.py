@@ -5,7 +5,6 @@ Code and weights are CC BY-NC 4.0.
 
 import importlib
 import logging
-import pickle
 import sys
 import warnings
 from contextlib import redirect_stdout
@@ -34,6 +33,7 @@ TILE = (60, 108)
 """Height and width whose multiples the network works at: a window of its attention has 5x9 tokens of 3x3 features of
 4x4 pixels."""
 RANDOM = "random"
+OWN = "E2FGVI-CVPR22.pth belongs to e2fgvi, E2FGVI-HQ-CVPR22.pth to e2fgvi-hq"
 
 
 class E2FGVI:
@@ -51,12 +51,14 @@ class E2FGVI:
     def __init__(self, name: str, params: E2FGVIParams) -> None:
         self._device = pick_device(params.device)
         checkout = find_upstream("e2fgvi")
+        from m2m.augment.checkpoint import load_strict, read_pytorch
+
         file = None if params.weights == RANDOM else find_weight(name, params.weights)
         self._model = _build(name, checkout)
         if file is None:
             log.warning("%s has random weights: what it paints means nothing", name)
         else:
-            load(self._model, file)
+            load_strict(self._model, read_pytorch(file), file, OWN)
         self._model.to(self._device).eval()
         self._half = params.half and self._device.type == "cuda"
 
@@ -112,37 +114,3 @@ def _build(name: str, checkout: Path) -> Any:
         sys.modules["model"] = package
         torch.manual_seed(0)
         return importlib.import_module(f"model.{MODULES[name]}").InpaintGenerator()
-
-
-def load(model: "torch.nn.Module", file: Path) -> None:
-    """Fills a network with a checkpoint: every weight of the one, and no other.
-
-    Raises:
-        InputError: The file is no checkpoint, or is that of another network.
-    """
-    import torch
-
-    try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
-        raise InputError(f"{file} is no checkpoint: {str(error).splitlines()[0]}") from error
-    own = model.state_dict()
-    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
-        raise InputError(f"{file} is no dictionary of weights")
-    faults = {
-        "missing": own.keys() - state.keys(),
-        "unknown": state.keys() - own.keys(),
-        "of another shape": {key for key in own.keys() & state.keys() if own[key].shape != state[key].shape},
-    }
-    if any(faults.values()):
-        raise InputError(
-            f"{file} is not this network's: {'; '.join(_told(k, v) for k, v in faults.items() if v)}",
-            "E2FGVI-CVPR22.pth belongs to e2fgvi, E2FGVI-HQ-CVPR22.pth to e2fgvi-hq",
-        )
-    model.load_state_dict(state)
-
-
-def _told(kind: str, keys: set[str]) -> str:
-    """Some of the keys of a fault."""
-    first = sorted(keys)[:3]
-    return f"{len(keys)} {kind} ({', '.join(first)}{', ...' if len(keys) > len(first) else ''})"

@@ -7,9 +7,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("torchvision")
 
+from m2m.augment.checkpoint import compare_names, load_strict  # noqa: E402
 from m2m.augment.detect.zoo import (  # noqa: E402
-    compare_names,
-    load_strict,
     names,
     read_checkpoint,
     to_torchvision,

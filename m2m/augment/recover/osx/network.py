@@ -1,7 +1,6 @@
 """OSX's network: crops of people to SMPL-X poses and places, many at a time."""
 
 import logging
-import pickle
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from m2m.augment.checkpoint import load_strict, read_pytorch
 from m2m.augment.devices import halving, pick_device
 from m2m.augment.recover.osx.checkout import build_network, cuda_is
 from m2m.augment.recover.osx.estimate import Estimate
@@ -22,6 +22,7 @@ from m2m.weights import find_weight
 
 log = logging.getLogger(__name__)
 SEED = 0
+OWN = "OSX's large model is osx_l.pth.tar; set recover.osx.weights to it"
 NEVER_READ = ("smplx_layer.", "hand_decoder.backbone.", "face_decoder.backbone.")
 """Parts of a checkpoint that OSX builds and never calls: the body model, and two encoders beside its own."""
 RENAMED = (
@@ -96,27 +97,11 @@ def load(network: nn.Module, file: Path) -> None:
     Raises:
         InputError: It cannot be read, or its parameters are not the network's.
     """
-    advice = "OSX's large model is osx_l.pth.tar; set recover.osx.weights to it"
-    try:
-        stored = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        raise InputError(f"{file} is not a checkpoint of PyTorch: {str(error).splitlines()[0]}", advice) from error
+    stored = read_pytorch(file)
     state = stored.get("network") if isinstance(stored, Mapping) else None
     if not isinstance(state, Mapping):
-        raise InputError(f"{file} is not a checkpoint of OSX: it has no `network`", advice)
-    given = parameters(state)
-    wanted = network.state_dict()
-    wrong = [f"{k} is missing" for k in sorted(wanted.keys() - given.keys())]
-    wrong += [f"{k} is unknown" for k in sorted(given.keys() - wanted.keys())]
-    wrong += [
-        f"{k} is {tuple(given[k].shape)}, not {tuple(v.shape)}"
-        for k, v in wanted.items()
-        if k in given and given[k].shape != v.shape
-    ]
-    if wrong:
-        more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
-        raise InputError(f"{file} is not the network osx_l: {'; '.join(wrong[:5])}{more}", advice)
-    network.load_state_dict(given)
+        raise InputError(f"{file} is not a checkpoint of OSX: it has no `network`", OWN)
+    load_strict(network, parameters(state), file, OWN)
 
 
 def parameters(state: Mapping[str, Any]) -> dict[str, Any]:
