@@ -14,11 +14,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from m2m.augment.licences import trials
 from m2m.clips import DatasetCard, data_hash, read_card, read_manifest, write_card, write_manifest
 from m2m.errors import InputError
 from m2m.files import DISK_ERRORS, disk_error
 
 KEY_BYTES = 32
+PATHS = frozenset({"smplx_path", "human_models", "weights"})
+"""Parameters, of whatever section, that name files of the owner's machine."""
 
 
 def read_key(path: Path) -> bytes:
@@ -60,12 +63,15 @@ def release(dataset: Path, out: Path, key_file: Path | None = None) -> DatasetCa
         The card of the released data set.
 
     Raises:
-        InputError: The variant shows the original people, nothing is left to release, a video is missing or has other
+        InputError: The variant shows the original people, a model had random weights, nothing is left to release, a video is
+            missing or has other
             bytes than the manifest says, or `out` is not empty.
     """
     card = read_card(dataset)
     if not card.private:
         raise InputError(f"{dataset} holds the variant {card.variant}, which shows the original people: not released")
+    if random := trials(card.parameters):
+        raise InputError(f"{dataset} is a trial: {', '.join(random)} had random weights", "make it with real ones")
     rows = read_manifest(dataset / "clips.parquet")
     if data_hash(rows) != card.hash:
         raise InputError(f"manifest and card of {dataset} do not belong together", "run m2m augment again, to the end")
@@ -119,8 +125,8 @@ def release(dataset: Path, out: Path, key_file: Path | None = None) -> DatasetCa
 
 def _public(parameters: dict[str, Any]) -> dict[str, Any]:
     """Parameters without the paths of this machine."""
-    body = parameters.get("body", {})
-    return {**parameters, "body": {k: v for k, v in body.items() if k != "smplx_path"}}
+    public = {key: value for key, value in parameters.items() if key not in PATHS}
+    return {key: _public(value) if isinstance(value, dict) else value for key, value in public.items()}
 
 
 def _copy(source: Path, target: Path) -> str:

@@ -29,7 +29,12 @@ def dataset(tmp_path):
             name="my_secret_folder",
             variant="m2m",
             private=True,
-            parameters={"size": "432x240", "body": {"smplx_path": "/home/alice/smplx", "model": "mannequin"}},
+            parameters={
+                "size": "432x240",
+                "body": {"smplx_path": "/home/alice/smplx", "model": "mannequin"},
+                "detect": {"backend": "detectron2", "mask_rcnn": {"weights": "/home/alice/r101.pkl", "batch": 8}},
+                "recover": {"backend": "osx", "osx": {"weights": "", "human_models": "/home/alice/models"}},
+            },
             code_version="0",
             licences=("CC0",),
             parent="f" * 64,
@@ -74,6 +79,19 @@ def test_videos_and_labels_are_the_same_and_ids_depend_on_the_key(dataset, tmp_p
 def test_a_variant_that_shows_people_is_refused(dataset, tmp_path):
     write_card(dataclasses.replace(read_card(dataset), variant="mesh_on_real", private=False), dataset)
     with pytest.raises(InputError, match="mesh_on_real"):
+        release(dataset, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("over", [{"backend": "detectron2"}, {"backend": "embedded"}])
+def test_a_trial_on_random_weights_is_refused(dataset, tmp_path, over):
+    card = read_card(dataset)
+    trial = {**card.parameters, "detect": {"mask_rcnn": {"weights": "random"}, **over}}
+    write_card(dataclasses.replace(card, parameters=trial), dataset)
+    if over["backend"] == "embedded":  # nobody loaded them
+        release(dataset, tmp_path / "out")
+        return
+    with pytest.raises(InputError, match=r"a trial: detect/detectron2 had random weights"):
         release(dataset, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

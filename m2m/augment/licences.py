@@ -1,6 +1,6 @@
 """Under which licences the models and the code stand that make a data set."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from m2m.weights import REGISTRY
 
@@ -64,3 +64,22 @@ def licence_texts(params: "AugmentParams") -> tuple[str, ...]:
 def forbidding(params: "AugmentParams") -> list[Licence]:
     """The licences that forbid the use which `params.use` names."""
     return [one for one in licences(params) if not one.commercial] if params.use == "commercial" else []
+
+
+def trials(parameters: dict[str, Any]) -> tuple[str, ...]:
+    """Backends, as stage/backend, that ran on random weights: what they made shows that machinery works, no more.
+
+    Args:
+        parameters: Of `augment`, as a data set's card has them.
+    """
+    own = {
+        "detect": ("mask_rcnn", {"torchvision", "detectron2"}),
+        "inpaint": ("e2fgvi", {"e2fgvi", "e2fgvi-hq"}),
+        "recover": ("osx", {"osx"}),
+    }
+    found = []
+    for stage, (section, backends) in own.items():
+        given = parameters.get(stage, {})
+        if given.get("backend") in backends and given.get(section, {}).get("weights") == "random":
+            found.append(f"{stage}/{given['backend']}")
+    return tuple(found)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from m2m import __version__, shards
+from m2m.augment.licences import trials
 from m2m.checkout import manifest
 from m2m.clips import MANIFEST, Clip, DatasetCard, read_card, read_manifest
 from m2m.files import write_atomic
@@ -40,6 +41,7 @@ class SetReport:
         held: Refused clips: id, reason, sentence.
         audit: Checks by name: passed, failed, not done.
         failed: Clips that failed the audit and why.
+        trials: Backends that ran on random weights.
         samples: Video as a data address by clip id; none of a set that shows people.
     """
 
@@ -48,6 +50,7 @@ class SetReport:
     held: tuple[tuple[str, str, str], ...]
     audit: dict[str, tuple[int, int, int]]
     failed: tuple[tuple[str, str], ...]
+    trials: tuple[str, ...]
     samples: dict[str, str]
 
 
@@ -95,7 +98,7 @@ def _read_set(dataset: str | Path) -> SetReport:
         )
         labels = Counter(c.label or "(none)" for c in rows if c.status == "ok")
         samples = _samples(folder, rows) if card.private else {}
-    return SetReport(card, dict(sorted(labels.items())), held, audit, failed, samples)
+    return SetReport(card, dict(sorted(labels.items())), held, audit, failed, trials(card.parameters), samples)
 
 
 def _json(path: Path) -> Any:
