@@ -63,9 +63,8 @@ def release(dataset: Path, out: Path, key_file: Path | None = None) -> DatasetCa
         The card of the released data set.
 
     Raises:
-        InputError: The variant shows the original people, a model had random weights, nothing is left to release, a video is
-            missing or has other
-            bytes than the manifest says, or `out` is not empty.
+        InputError: The variant shows the original people, a model had random weights, nothing is left to release, a
+            video is missing or has other bytes than the manifest says, or `out` is not empty.
     """
     card = read_card(dataset)
     if not card.private:
