@@ -5,6 +5,7 @@ import builtins
 import numpy as np
 import pytest
 
+from m2m import weights
 from m2m.augment.body import BodyParams, make_body
 from m2m.errors import InfrastructureError, InputError
 
@@ -77,6 +78,9 @@ def test_without_a_path_it_is_found_in_the_folder_of_weights(monkeypatch, tmp_pa
     pytest.importorskip("smplx")
     write_model(tmp_path / f"SMPLX_{gender.upper()}.npz")
     monkeypatch.setenv("M2M_WEIGHTS", str(tmp_path))
+    with pytest.raises(InputError, match=f"licence .* was not accepted.*m2m weights accept smplx_{gender}"):
+        make_body(BodyParams("smplx", gender))
+    weights.act("accept", [f"smplx_{gender}"])
     body = make_body(BodyParams("smplx", gender))
     np.testing.assert_allclose(body.rest_joints - body.rest_joints[0], make_body(BodyParams()).rest_joints, atol=1e-5)
 
