@@ -18,7 +18,7 @@ from m2m.augment.stages.shard import (
     StageSummary,
     clips_of,
     fetched,
-    original_of,
+    jobs_after,
     records_of,
     run_stage,
     scratch,
@@ -55,13 +55,8 @@ def inpaint_shard(
     with scratch("inpaint") as folder:
         originals = Originals(manifest, shard, folder / "originals")
         items = [
-            Item(
-                name,
-                _fingerprint(record, params),
-                Job(name, originals.path(original_of(clips, name, manifest)), (record,)),
-            )
-            for name, record in found.items()
-            if record.status == "ok"
+            Item(job.name, _fingerprint(job.before[0], params), job)
+            for job in jobs_after(found, clips, originals, manifest)
         ]
         carried = [record for record in found.values() if record.status != "ok"]
         made = folder / "made"

@@ -196,3 +196,22 @@ def run_stage(
     ok = [record for record in records.records if record.status == "ok"]
     frames = sum(record.result["n_frames"] for record in ok)
     return StageSummary(stage, shard, len(ok), len(records.records) - len(ok), frames)
+
+
+def jobs_after(found: dict[str, Record], clips: dict[str, Clip], originals: Originals, manifest: Path) -> list[Job]:
+    """A job for every clip that the stage before has finished, with its original and that stage's record.
+
+    Args:
+        found: The stage's records by clip id.
+        clips: The shard's clips by id.
+        originals: The shard's videos.
+        manifest: The manifest folder, for messages.
+
+    Raises:
+        InputError: A clip is not in the manifest.
+    """
+    return [
+        Job(name, originals.path(original_of(clips, name, manifest)), (record,))
+        for name, record in found.items()
+        if record.status == "ok"
+    ]
