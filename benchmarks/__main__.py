@@ -3,7 +3,7 @@
 import runpy
 import sys
 
-BY_NAME = ("ingest", "kill", "memory", "osx", "painters")
+BY_NAME = ("ingest", "kill", "memory", "osx", "painters", "plants")
 ALL = (
     *("speed", "detectors", "render", "studio", "masks", "coverage", "plates", "bodies", "stillness"),
     *("curate", "scene_bias", "loader", "step", "train"),

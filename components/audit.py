@@ -16,6 +16,8 @@ def audit(
     audited: Output[Dataset],
     made_with: dict,
     plates: Input[Artifact] = None,
+    people: Input[Artifact] = None,
+    bodies: Input[Artifact] = None,
 ):
     """Writes a row of checks for every clip. A failed check is a result, not a failed task.
 
@@ -28,6 +30,8 @@ def audit(
         audited: The records of `composed` with the audit's rows.
         made_with: The `augment` section.
         plates: What `inpaint` made of this shard, where that is a task of its own.
+        people: What `detect` found in it, likewise.
+        bodies: What `recover` made of it, likewise.
     """
     from pathlib import Path
 
@@ -36,6 +40,8 @@ def audit(
     from m2m.params import section
 
     source, made, out = opened(manifest, "dataset"), opened(composed, "composed"), Path(audited.path)
-    more = {"made_with": section("augment", made_with), "plates": plates and opened(plates, "plates")}
-    done = audit_shard(source, made, shard, out, section("audit", params), workers=workers, **more)
+    apart = {"plates": plates, "people": people, "bodies": bodies}
+    kept = {word: opened(artifact, word) for word, artifact in apart.items() if artifact}
+    more = {"made_with": section("augment", made_with), "workers": workers, **kept}
+    done = audit_shard(source, made, shard, out, section("audit", params), **more)
     stamp(audited, "audited", done, shard=shard)

@@ -52,7 +52,8 @@ def dataset_pipeline(
         plates = fit(clean, "inpaint", cluster, stack).set_caching_options(False).outputs["plates"]
         bodies = fit(moved, "recover", cluster, stack).set_caching_options(False).outputs["bodies"]
         drawn = compose(manifest=manifest, plates=plates, bodies=bodies, shard=shard, params=params, workers=workers)
-        return fit(drawn, "compose", cluster, stack).set_caching_options(False), {"plates": plates}
+        kept = {"plates": plates, "people": people, "bodies": bodies}
+        return fit(drawn, "compose", cluster, stack).set_caching_options(False), kept
 
     @dsl.pipeline(
         name="m2m-dataset" if split else "m2m-dataset-fused",

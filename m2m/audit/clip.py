@@ -1,26 +1,38 @@
 """All checks of one clip."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
 from m2m import video
 from m2m.audit.container import check_file, check_names
-from m2m.audit.copies import Copies
+from m2m.audit.copies import Copies, places
+from m2m.audit.coverage import Coverage, Masked, read_masks
+from m2m.audit.drawn import Drawn
 from m2m.audit.eyes import Eyes
+from m2m.audit.leakage import Leakage
 from m2m.audit.params import AuditParams
 from m2m.audit.residue import Residue
 from m2m.audit.rows import Check, Row
+from m2m.audit.text import Reader, Text
+from m2m.augment.bodies import Camera
+from m2m.augment.body import BodyParams, make_body
+from m2m.augment.intermediates import read_bodies, read_camera
 from m2m.clips import Clip
-from m2m.errors import QuarantineError
+from m2m.errors import M2MError, QuarantineError
 from m2m.files import file_sha256
 
 PIXELS = 240 * 432 * 240
 """Pixels of a window at most: outputs, originals and plates together are 225 MB then."""
+BLACK = 24
+"""Levels up to which everything is black: frames that were filled, `verify.on_doubt: blackout`."""
+PICTURES = ("timing", "copies", "coverage", "leakage", "faces", "plate", "shape", "bodies", "text")
+"""Checks that need pictures."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +48,10 @@ class Subject:
         colour: Colour of the drawn bodies, RGB; None where none are drawn.
         private: Whether it is meant to show none of the original people.
         expect_people: Whether there must have been somebody in it.
+        people: Its record of people and masks; None if it was not kept.
+        regions: What was painted out, where that is a record of its own.
+        bodies: Its record of bodies; None if it was not kept.
+        body: The body that was to be drawn; None where none is.
     """
 
     clip: Clip
@@ -46,6 +62,25 @@ class Subject:
     colour: tuple[int, int, int] | None = None
     private: bool = True
     expect_people: bool = True
+    people: Path | None = None
+    regions: Path | None = None
+    bodies: Path | None = None
+    body: BodyParams | None = None
+
+    def having(self, files: Mapping[str, Path]) -> "Subject":
+        """The same with files, by the names of attributes."""
+        return replace(self, **files)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class _Window:
+    """Pictures of a part of a clip, each (T, H, W, 3) uint8 RGB; None for what there is not."""
+
+    first: int
+    outputs: np.ndarray
+    originals: np.ndarray | None
+    plates: np.ndarray | None
+    masks: list[Masked]
 
 
 class ClipAuditor:
@@ -62,6 +97,10 @@ class ClipAuditor:
     def __init__(self, params: AuditParams, eyes: Eyes | None = None) -> None:
         self.params = params
         self._eyes = eyes or Eyes(params)
+        try:
+            self._reader = Reader(params) if params.text_looks else None
+        except ImportError:
+            self._reader = None  # the check says so
 
     def __call__(self, subject: Subject) -> Row:
         """Does all checks.
@@ -80,43 +119,84 @@ class ClipAuditor:
         try:
             checks |= self._pictures(subject)
         except QuarantineError as error:
-            unreadable = Check(False, {"why": error.what})
-            checks |= dict.fromkeys(("timing", "copies", "faces"), unreadable)
+            checks |= dict.fromkeys(PICTURES, Check(False, {"why": error.what}))
         return Row(subject.clip.clip_id, digest, checks)
 
     def _pictures(self, subject: Subject) -> dict[str, Check]:
         timing, windows = _Timing(subject), Copies(self.params)
-        residue = Residue(self.params)
-        first = 0
-        for outputs, originals, plates in self._windows(subject, timing):
-            for t in self._looks(first, len(outputs)):
-                faces = self._eyes.faces(outputs[t], self.params.low)
-                residue.outputs(first + t, outputs[t], faces, subject.colour)
-            if originals is not None:
-                n = min(len(outputs), len(originals))
-                if n:
-                    ends = {0, n - 1}  # people in between are placed by the looks beside them
-                    looks = {t: self._eyes.places(originals[t]) for t in sorted(ends | {*self._looks(first, n)})}
-                    windows.add(originals[:n], outputs[:n], looks)
-            if plates is not None:
-                for t in self._looks(first, len(plates)):
-                    self._on_plate(residue, first + t, plates[t])
-            first += len(outputs)
-        checks = {"timing": timing.check()}
+        residue, coverage, leakage = Residue(self.params), Coverage(self.params), Leakage(self.params)
+        text = Text(self.params, self._reader, subject.clip.n_frames)
+        drawn, no_bodies = _drawn(subject, self.params) if subject.private else (None, "")
+        for window in self._windows(subject, timing):
+            self._on_outputs(window, subject, residue, text, drawn)
+            if window.originals is not None and subject.private:
+                self._on_originals(window, windows, coverage, leakage)
+            if window.plates is not None and subject.private:
+                self._on_plates(window, residue)
+        checks = {"timing": timing.check(), "text": text.check()}
         if not subject.private:
             shown = Check(None, {"why": "this variant shows the original people"})
-            return {**checks, "copies": shown, "faces": shown, "plate": shown}
+            return checks | dict.fromkeys((name for name in PICTURES if name not in checks), shown)
         gone = Check(None, {"why": timing.gone or "there is no original to compare with"})
-        checks["copies"] = windows.check(subject.expect_people) if timing.compared else gone
-        checks["faces"] = residue.check("output")
         no_plate = Check(None, {"why": "the plate was not kept"})
+        no_masks = Check(None, {"why": "the masks were not kept"})
+        compared = timing.compared
+        checks["copies"] = windows.check(subject.expect_people) if compared else gone
+        checks["coverage"] = no_masks if subject.people is None else coverage.check(timing.frames) if compared else gone
+        ready = compared and subject.plate is not None and subject.people is not None
+        missing = gone if not compared else no_plate if subject.plate is None else no_masks
+        checks["leakage"] = leakage.check() if ready else missing
+        checks["faces"] = residue.check("output")
         checks["plate"] = residue.check("plate") if subject.plate is not None else no_plate
-        return checks
+        without = Check(None, {"why": no_bodies})
+        checks["shape"] = without if drawn is None else drawn.shape() if subject.plate is not None else no_plate
+        checks["bodies"] = without if drawn is None else drawn.everybody() if subject.people is not None else no_masks
+        return {name: checks[name] for name in PICTURES}
 
-    def _on_plate(self, residue: Residue, t: int, plate: np.ndarray) -> None:
+    def _on_outputs(self, window: _Window, subject: Subject, residue: Residue, text: Text, drawn: Drawn | None) -> None:
+        looks = self._looks(window.first, len(window.outputs))
+        for t, output in enumerate(window.outputs):
+            text.look(window.first + t, output)
+        if not subject.private:
+            return
+        for t in looks:
+            faces = self._eyes.faces(window.outputs[t], self.params.low)
+            residue.outputs(window.first + t, window.outputs[t], faces, subject.colour)
+        if drawn is not None:
+            for t, plate in enumerate(window.plates if window.plates is not None else ()):
+                if t < len(window.outputs):
+                    drawn.look(window.first + t, window.outputs[t], plate)
+            for t, masks in enumerate(window.masks):
+                drawn.masked(window.first + t, {track: masks.tracks[track] for track in masks.confirmed})
+
+    def _on_originals(self, window: _Window, windows: Copies, coverage: Coverage, leakage: Leakage) -> None:
+        assert window.originals is not None
+        n = min(len(window.outputs), len(window.originals))
+        if not n:
+            return
+        regular = set(self._looks(window.first, n))
+        seen = {}
+        for t in sorted({0, n - 1} | regular):  # people in between are placed by the looks beside them
+            frame = window.originals[t]
+            faces, people = self._eyes.faces(frame, self.params.low), self._eyes.everybody(frame, self.params.low)
+            seen[t] = places(faces, people, self.params.seen)
+            black = window.outputs[t].max() <= BLACK
+            if t in regular and t < len(window.masks) and not black:
+                coverage.look(window.first + t, faces, people, window.masks[t].cover)
+        windows.add(window.originals[:n], window.outputs[:n], seen)
+        for t, masks in enumerate(window.masks):
+            coverage.masked(window.first + t, masks)
+        if window.plates is not None and window.masks:
+            n = min(n, len(window.plates), len(window.masks))
+            covers = np.stack([masks.cover for masks in window.masks[:n]])
+            leakage.add(window.originals[:n], window.plates[:n], covers)
+
+    def _on_plates(self, window: _Window, residue: Residue) -> None:
         low = self.params.low
-        residue.plates(t, plate, self._eyes.faces(plate, low), "face", "centerface")
-        residue.plates(t, plate, self._eyes.people(plate, low), "person", "ssdlite")
+        for t in self._looks(window.first, len(window.plates)):  # type: ignore[arg-type]
+            plate = window.plates[t]  # type: ignore[index]
+            residue.plates(window.first + t, plate, self._eyes.faces(plate, low), "face", "centerface")
+            residue.plates(window.first + t, plate, self._eyes.people(plate, low), "person", "ssdlite")
 
     def _looks(self, first: int, n: int) -> list[int]:
         """Frames of a window that models look at: others than those from which masks were made and verified.
@@ -131,25 +211,52 @@ class ClipAuditor:
         """Frames of a window: fewer where they are big, so that memory does not grow with them."""
         return max(2 * self.params.stride, min(self.params.window, PIXELS // max(pixels, 1)))
 
-    def _windows(
-        self, subject: Subject, timing: "_Timing"
-    ) -> Iterator[tuple[np.ndarray, np.ndarray | None, np.ndarray | None]]:
-        """Outputs, originals and plates, a window at a time, each (T, H, W, 3) uint8 RGB."""
+    def _windows(self, subject: Subject, timing: "_Timing") -> Iterator[_Window]:
+        """The parts of a clip, one after the other."""
         clip = subject.clip
         size = (clip.width, clip.height) if clip.width and clip.height else None
         outputs = timing.watch(video.read(subject.video))
         originals = timing.compare(subject.original, size)
-        plates = (f.image for f in video.read(subject.plate, size)) if subject.plate is not None else None
-        n = self._window(timing.pixels)
-        while True:
-            made = list(islice(outputs, n))
+        plates = (f.image for f in video.read(subject.plate, size)) if subject.plate is not None else iter(())
+        masks = read_masks(subject.people, subject.regions) if subject.people is not None else iter(())
+        n, first = self._window(timing.pixels), 0
+        while made := list(islice(outputs, n)):
             seen = list(islice(originals, n)) if timing.compared else []
-            bare = list(islice(plates, n)) if plates is not None else []
-            if not made:
-                for _ in originals:  # to the end, for their number
-                    pass
-                return
-            yield np.stack(made), np.stack(seen) if seen else None, np.stack(bare) if bare else None
+            bare, covers = list(islice(plates, n)), _fitting(list(islice(masks, n)), made[0].shape[:2])
+            stacked = np.stack(seen) if seen else None, np.stack(bare) if bare else None
+            yield _Window(first, np.stack(made), *stacked, covers)
+            first += len(made)
+        for _ in originals:  # to the end, for their number
+            pass
+
+
+def _fitting(masks: list[Masked], size: tuple[int, ...]) -> list[Masked]:
+    """The masks as they are.
+
+    Raises:
+        QuarantineError: They are of a picture of another size.
+    """
+    for found in masks:
+        if found.cover.shape != size:
+            rows, columns = found.cover.shape
+            raise QuarantineError("unreadable", f"the masks are {columns}x{rows}, the clip is {size[1]}x{size[0]}")
+    return masks
+
+
+def _drawn(subject: Subject, params: AuditParams) -> tuple[Drawn | None, str]:
+    """What compares the drawn bodies, or why there is nothing to compare."""
+    if subject.body is None:
+        return None, "this variant draws no bodies"
+    if subject.bodies is None:
+        return None, "the bodies were not kept"
+    try:
+        body, bodies = make_body(subject.body), read_bodies(subject.bodies)
+        camera: Camera = read_camera(subject.bodies)
+    except M2MError as error:  # a licensed body is not everywhere
+        return None, error.what
+    except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
+        raise QuarantineError("unreadable", f"the record of bodies is damaged: {error!r}") from error
+    return Drawn(body, bodies, camera, subject.colour or (255, 255, 255), params), ""
 
 
 class _Timing:
@@ -164,6 +271,11 @@ class _Timing:
         self.pixels = self._info.width * self._info.height
         self.compared = False
         self.gone = ""
+
+    @property
+    def frames(self) -> int:
+        """Frames of the output that were read."""
+        return len(self._made)
 
     def watch(self, frames: Iterator[video.Frame]) -> Iterator[np.ndarray]:
         """The images of the output, their times noted."""

@@ -49,6 +49,19 @@ class Place:
         return x0 + left * width, y0 + top * height, x0 + right * width, y0 + bottom * height
 
 
+def places(faces: np.ndarray, people: np.ndarray, seen: float) -> list[Place]:
+    """Where an original shows somebody beyond doubt.
+
+    Args:
+        faces: (N, 5) x0, y0, x1, y1 in pixels, score.
+        people: (N, 5), the same.
+        seen: Score from which there is no doubt.
+    """
+    kinds = (("face", faces), ("person", people))
+    found = [(kind, hit) for kind, hits in kinds for hit in hits if hit[4] >= seen]
+    return [Place(kind, (float(h[0]), float(h[1]), float(h[2]), float(h[3]))) for kind, h in found]
+
+
 @dataclass(frozen=True)
 class Copy:
     """An output that shows what an original shows where somebody is.
@@ -92,7 +105,7 @@ def between(looks: dict[int, list[Place]], n: int) -> list[list[Place]]:
 
 
 class Cells:
-    """A window's originals and outputs in cells.
+    """A window's originals and outputs in cells; both are held as (T, H, W) uint8 brightness.
 
     Args:
         originals: (T, H, W, 3) uint8 RGB.
@@ -104,15 +117,21 @@ class Cells:
         height = originals.shape[1]
         self.side = max(2, round(params.cell * height / LINES))
         self._tolerance = params.tolerance
-        self._originals, self._outputs = self._bright(originals), self._bright(outputs)
-        self._means = [np.stack([_mean(p, self.side) for p in f]) for f in (self._originals, self._outputs)]
+        self.originals, self.outputs = self._bright(originals), self._bright(outputs)
+        self._means = [np.stack([_mean(p, self.side) for p in f]) for f in (self.originals, self.outputs)]
 
     def __len__(self) -> int:
-        return len(self._originals)
+        return len(self.originals)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of cells."""
+        rows, columns = self._means[0].shape[1:]
+        return rows, columns
 
     def same(self) -> np.ndarray:
         """(T, rows, columns) bool: the cells of every output that are those of its own original."""
-        return np.stack([self._equal(a, b) for a, b in zip(self._originals, self._outputs, strict=True)])
+        return np.stack([self._equal(a, b) for a, b in zip(self.originals, self.outputs, strict=True)])
 
     def copies(self, source: int, place: Place, alike: float) -> list[Copy]:
         """Outputs of the whole window that show what one original shows at a place.
@@ -133,10 +152,16 @@ class Cells:
         area = slice(rows.start * side, rows.stop * side), slice(columns.start * side, columns.stop * side)
         found = []
         for t in np.flatnonzero(close >= alike):
-            share = float(self._equal(self._originals[(source, *area)], self._outputs[(t, *area)]).mean())
+            share = float(self._equal(self.originals[(source, *area)], self.outputs[(t, *area)]).mean())
             if share >= alike:
                 found.append(Copy(int(t), source, place, share))
         return found
+
+    def unlike(self, t: int, other: int) -> tuple[np.ndarray, np.ndarray]:
+        """Twice (rows, columns) bool: cells in which two originals, and two outputs, differ by twice the tolerance."""
+        pairs = ((frames[t], frames[other]) for frames in (self.originals, self.outputs))
+        first, second = (_mean(cv2.absdiff(a, b), self.side) > 2 * self._tolerance for a, b in pairs)
+        return first, second
 
     def share(self, source: int, t: int, place: Place) -> float | None:
         """Share of the cells at a place that an output has from an original; None where there are too few cells."""
@@ -144,7 +169,7 @@ class Cells:
         if at is None:
             return None
         rows, columns = (slice(s.start * self.side, s.stop * self.side) for s in at)
-        return float(self._equal(self._originals[source, rows, columns], self._outputs[t, rows, columns]).mean())
+        return float(self._equal(self.originals[source, rows, columns], self.outputs[t, rows, columns]).mean())
 
     def _bright(self, frames: np.ndarray) -> np.ndarray:
         """(T, H, W) uint8 brightness of frames, sides cut to multiples of a cell's."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,12 @@ from m2m.records import Item, Record
 from m2m.results import read_results, write_results
 from m2m.store import Store, work_store
 
-CODE_VERSION = f"{__version__}+audit.3"
+CODE_VERSION = f"{__version__}+audit.4"
 """Part of every fingerprint: raised when a check changes."""
+KEPT = {"video": "video", "plates": "plate", "people": "people", "regions": "regions", "bodies": "bodies"}
+"""Outputs of stages that are looked at, and what a subject calls them."""
+SUFFIXES = {"plates": ".mkv", "people": ".jsonl.gz", "bodies": ".npz"}
+"""The same in the folder of a working data set, without the clip itself."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +62,11 @@ class Job:
 
     Attributes:
         subject: The clip; its files are in the work store where there are records.
-        made: The record whose output it is.
-        painted: The record that has its plate.
+        kept: Records that have its outputs and intermediates, by the words of `KEPT`.
     """
 
     subject: Subject
-    made: Record | None = None
-    painted: Record | None = None
+    kept: Mapping[str, Record] = field(default_factory=dict)
 
 
 class AuditTask:
@@ -73,7 +75,7 @@ class AuditTask:
     Args:
         params: Parameters of the audit.
         originals: The shard's videos, to be fetched; None where files are there.
-        store: The work store with outputs and plates; None where files are there.
+        store: The work store with outputs and intermediates; None where files are there.
     """
 
     def __init__(self, params: AuditParams, originals: Originals | None = None, store: Store | None = None) -> None:
@@ -86,15 +88,14 @@ class AuditTask:
         """The row of the clip, as JSON.
 
         Raises:
-            InfrastructureError: The store has lost the clip or its plate.
+            InfrastructureError: The store has lost the clip or what was kept of its making.
         """
-        subject = job.subject
         with ExitStack() as files:
-            if self._store is not None and job.made is not None:
-                subject = replace(subject, video=files.enter_context(fetched(job.made, "video", self._store)))
-            if self._store is not None and job.painted is not None:
-                subject = replace(subject, plate=files.enter_context(fetched(job.painted, "plates", self._store)))
-            return row_dict(self._auditor(subject))
+            got = {}
+            if self._store is not None:
+                for word, record in job.kept.items():
+                    got[KEPT[word]] = files.enter_context(fetched(record, word, self._store))
+            return row_dict(self._auditor(job.subject.having(got)))
 
 
 def audit_shard(
@@ -107,6 +108,8 @@ def audit_shard(
     workers: int = 1,
     made_with: AugmentParams | None = None,
     plates: Path | None = None,
+    people: Path | None = None,
+    bodies: Path | None = None,
 ) -> AuditSummary:
     """Audits the finished clips of a shard. A clip that fails is a result, not an error.
 
@@ -119,6 +122,8 @@ def audit_shard(
         workers: Processes.
         made_with: Parameters of `augment`; by default its defaults.
         plates: Results of `inpaint_shard`, where plates are kept apart from the finished clips.
+        people: Results of `detect_shard`, likewise.
+        bodies: Results of `recover_shard`, likewise.
 
     Raises:
         InputError: An input or a store cannot be used, or they are not of the same clips.
@@ -128,7 +133,8 @@ def audit_shard(
     results = read_results(composed, "compose")
     originals = {clip.clip_id: clip for clip in clips_of(manifest, shard)}
     made = records_of(composed, "compose", shard)
-    painted = records_of(plates, "inpaint", shard) if plates is not None else {}
+    apart = {"inpaint": plates, "detect": people, "recover": bodies}
+    others = [records_of(at, stage, shard) for stage, at in apart.items() if at is not None]
     with scratch("audit") as folder:
         source = Originals(manifest, shard, folder / "originals")
         store = work_store()
@@ -137,7 +143,7 @@ def audit_shard(
             original = original_of(originals, clip.clip_id, manifest)
             if clip.status == "ok":
                 record = made[clip.clip_id]
-                job = Job(_subject(clip, source.path(original), made_with), record, _plate(record, painted))
+                job = Job(_subject(clip, source.path(original), made_with), _kept(record, others))
                 items.append(_item(job, params, original.sha256))
         task = partial(AuditTask, params, source, store)
         records = work.run(task, items, out=folder / "work", workers=workers, store=store, materialise=False)
@@ -182,9 +188,10 @@ def audit(
     for clip in finished:
         source = sources.get(clip.clip_id)
         subject = _subject(clip, source, made_with)
-        plate = dataset / "plates" / f"{clip.clip_id}.mkv"
-        subject = replace(subject, video=dataset / clip.path, plate=plate if plate.is_file() else None)
-        items.append(_item(Job(subject), params, *(_digest(p) for p in (subject.video, source, subject.plate))))
+        kept = {word: dataset / word / f"{clip.clip_id}{suffix}" for word, suffix in SUFFIXES.items()}
+        there = {KEPT[word]: path for word, path in kept.items() if path.is_file()}
+        subject = subject.having({"video": dataset / clip.path, **there})
+        items.append(_item(Job(subject), params, *map(_digest, (subject.video, source, *there.values())), *there))
     scratch_folder = out / ".m2m" / "audit"  # apart from the records of the augmentation
     records = work.run(partial(AuditTask, params), items, out=scratch_folder, workers=workers, resume=resume)
     done = _rows(items, records)
@@ -203,23 +210,26 @@ def _subject(clip: Clip, original: Path | None, made_with: AugmentParams | None)
     private = made_with is not None and made_with.compose.variant not in NOT_PRIVATE
     # An id says which folders a source was in; what it was called is the last part.
     names = {clip.clip_id, clip.clip_id.rpartition("__")[2]} | ({original.stem} if original is not None else set())
+    meshed = made_with is not None and made_with.compose.variant in MESHED
     return Subject(
         clip=clip,
         video=Path(clip.path),
         original=original,
         names=tuple(sorted(names)),
-        colour=made_with.render.colour if made_with is not None and made_with.compose.variant in MESHED else None,
+        colour=made_with.render.colour if made_with is not None and meshed else None,
+        body=made_with.body if made_with is not None and meshed else None,
         private=private,
         expect_people=made_with is not None and not made_with.allow_empty,
     )
 
 
-def _plate(record: Record, painted: Mapping[str, Record]) -> Record | None:
-    """The record that has the plate of a clip: its own where plates were kept, else that of the inpaint stage."""
-    for found in (record, painted.get(record.name)):
-        if found is not None and found.status == "ok" and "plates" in found.result["outputs"]:
-            return found
-    return None
+def _kept(made: Record, others: Sequence[Mapping[str, Record]]) -> dict[str, Record]:
+    """The records that have what was kept of a clip: its own, else that of the stage that made it."""
+    out: dict[str, Record] = {}
+    for found in (made, *(stage[made.name] for stage in others if made.name in stage)):
+        if found.status == "ok":
+            out = {word: found for word in KEPT if word in found.result["outputs"]} | out
+    return out
 
 
 def _item(job: Job, params: AuditParams, *digests: str) -> Item:
@@ -230,12 +240,13 @@ def _item(job: Job, params: AuditParams, *digests: str) -> Item:
         params: Parameters of the audit.
         digests: Hashes of files that are not in the job's records.
     """
-    subject, outputs = job.subject, [r.outputs for r in (job.made, job.painted) if r is not None]
+    subject, outputs = job.subject, {word: record.outputs for word, record in job.kept.items()}
     about = (
         subject.names,
         subject.colour,
         subject.private,
         subject.expect_people,
+        subject.body,
         replace(subject.clip, path="", label="", split=""),
     )
     identity = fingerprint(about, outputs, digests, to_dict(params), CODE_VERSION)

@@ -3,7 +3,6 @@
 import cv2
 import numpy as np
 
-from m2m.audit.copies import Place
 from m2m.audit.params import AuditParams
 from m2m.augment.detect.boxes import suppress
 from m2m.augment.detect.faces import CenterFace
@@ -36,17 +35,12 @@ class Eyes:
         """(N, 5) people of a frame (H, W, 3) uint8 RGB: x0, y0, x1, y1, score, best first."""
         return self._people.people(frame, threshold)
 
-    def places(self, frame: np.ndarray) -> list[Place]:
-        """Where an original shows somebody beyond doubt.
+    def everybody(self, frame: np.ndarray, threshold: float) -> np.ndarray:
+        """(N, 5) people of an original (H, W, 3) uint8 RGB: x0, y0, x1, y1, score, best first.
 
-        People are looked for in the whole frame and in overlapping squares; a box that ends where its square ends is
+        They are looked for in the whole frame and in overlapping squares; a box that ends where its square ends is
         left out, because its middle may lie beside the person.
         """
-        seen = self._params.seen
-        found = [Place("face", _box(hit)) for hit in self.faces(frame, seen)]
-        return found + [Place("person", _box(hit)) for hit in self._whole_people(frame, seen)]
-
-    def _whole_people(self, frame: np.ndarray, threshold: float) -> np.ndarray:
         height, width = frame.shape[:2]
         side = min(height, width)
         hits = [self._people.people(frame, threshold, tiles=False)]
@@ -59,7 +53,3 @@ class Eyes:
             cut = (np.abs(inside[:, :4] - edges) < side / 50) & ~own
             hits.append(inside[~cut.any(1)])
         return suppress(np.concatenate(hits), SAME_PERSON)
-
-
-def _box(hit: np.ndarray) -> tuple[float, float, float, float]:
-    return float(hit[0]), float(hit[1]), float(hit[2]), float(hit[3])

@@ -103,7 +103,7 @@ class Residue:
         return Check(False, {**figures, "why": why, "sightings": [sighting(d) for d in best]})
 
     def _add(self, t: int, hits: Sequence[np.ndarray], kind: str, where: str, source: str) -> None:
-        look = [_doubt(t, h, kind, where, source) for h in hits if h[4] >= self._params.low]
+        look = [doubt_of(t, h, kind, where, source) for h in hits if h[4] >= self._params.low]
         self._looks.setdefault((kind, where, source), []).append(look)
 
 
@@ -113,9 +113,10 @@ def sighting(doubt: Doubt) -> dict:
     return {"frame": doubt.frame, "kind": doubt.kind, "source": doubt.source, "box": box, "score": _round(doubt.score)}
 
 
-def _doubt(t: int, hit: np.ndarray, kind: str, where: str, source: str) -> Doubt:
+def doubt_of(t: int, hit: np.ndarray, kind: str, where: str, source: str, covered: float = 0.0) -> Doubt:
+    """A doubt about a detector's hit (5,): x0, y0, x1, y1, score; the rest as in `Doubt`."""
     box = (float(hit[0]), float(hit[1]), float(hit[2]), float(hit[3]))
-    return Doubt(t, box, kind, where, source, float(hit[4]), 0.0)
+    return Doubt(t, box, kind, where, source, float(hit[4]), covered)
 
 
 def _round(value: float) -> float:

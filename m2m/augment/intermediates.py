@@ -1,7 +1,8 @@
 """Intermediates as files: people, plates, bodies. All are personal data; the same values give the same bytes.
 
 People and regions are gzipped JSON lines. A line of people is a frame in COCO's conventions (boxes x, y, width, height;
-masks as compressed run lengths); numbers are exact, so that a later stage sees what the one before has seen. Bodies are
+masks as compressed run lengths); numbers are exact, so that a later stage sees what the one before has seen. Where all
+stages ran in memory, a line also has the `region` that was painted out. Bodies are
 one npz: `frame` (N,), `track` (N,), `pose` (N, 55, 3) axis-angle in radians, `transl` (N, 3) in metres, `camera`
 (focal, cx, cy, width, height, stretch).
 """
@@ -232,3 +233,10 @@ def read_bodies(path: Path) -> dict[int, FrameBodies]:
     for i, name, turned, at in zip(frame.tolist(), track.tolist(), pose, transl, strict=True):
         found.setdefault(i, []).append(Body(name, turned, at))
     return {i: FrameBodies(tuple(bodies)) for i, bodies in found.items()}
+
+
+def read_camera(path: Path) -> Camera:
+    """The camera of the scene in which the bodies of a clip stand."""
+    with np.load(path, allow_pickle=False) as data:
+        focal, cx, cy, width, height, *stretch = data["camera"].tolist()
+    return Camera(focal, cx, cy, int(width), int(height), *stretch)

@@ -8,8 +8,9 @@ import pytest
 
 from m2m.audit.clip import ClipAuditor, Subject
 from m2m.audit.params import AuditParams
+from m2m.augment.body import BodyParams
 from m2m.augment.render import RenderParams
-from tests.audit.scenes import N, row, scene, write
+from tests.audit.scenes import N, row, scene, write, write_people, write_poses
 
 COLOUR = RenderParams().colour
 
@@ -25,10 +26,7 @@ class Blind:
     def faces(self, frame, threshold):
         return np.zeros((0, 5), np.float32)
 
-    people = faces
-
-    def places(self, frame):
-        return []
+    people = everybody = faces
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +53,7 @@ def subject(tmp_path, original):
 def test_a_good_clip_passes_with_its_plate(auditor, subject, tmp_path):
     plate = write(tmp_path / "plate.mp4", scene().plates)
     found = auditor(subject(scene().outputs, plate=plate))
-    assert found.verdict == "pass" and not found.unchecked
+    assert found.verdict == "pass" and set(found.unchecked) == {"coverage", "leakage", "shape", "bodies"}
     assert found.checks["faces"].figures["explained"] > 0  # the drawn head looks like a face
     assert found.checks["copies"].figures["with_people"] > N // 2  # and the original's people were seen
 
@@ -102,9 +100,9 @@ def test_windows_of_a_long_clip_are_looked_at_one_by_one(subject):
     looked = []
 
     class Counting(Blind):
-        def places(self, frame):
+        def everybody(self, frame, threshold):
             looked.append(frame)
-            return []
+            return self.people(frame, threshold)
 
     auditor = ClipAuditor(AuditParams(window=6), Counting())
     frames = list(scene().outputs)
@@ -117,7 +115,7 @@ def test_windows_of_a_long_clip_are_looked_at_one_by_one(subject):
 def test_without_an_original_the_rest_is_still_checked(auditor, subject):
     found = auditor(subject(scene().outputs, original=None))
     assert found.verdict == "pass"
-    assert set(found.unchecked) == {"copies", "plate"}
+    assert set(found.unchecked) == {"copies", "plate", "coverage", "leakage", "shape", "bodies"}
     frames = [f.copy() for f in scene().outputs]
     for t in (4, 5, 6):
         frames[t][scene().masks[t]] = scene().originals[t][scene().masks[t]]
@@ -140,7 +138,7 @@ def test_an_original_that_cannot_be_read_is_said(blind, subject, tmp_path):
 def test_what_shows_people_on_purpose_is_only_checked_as_a_file(blind, subject):
     found = blind(subject(scene().originals, private=False))
     assert found.verdict == "pass"
-    assert set(found.unchecked) == {"copies", "faces", "plate"}
+    assert set(found.unchecked) == {"copies", "coverage", "leakage", "faces", "plate", "shape", "bodies"}
 
 
 def test_broken_absent_and_exchanged_files_fail(blind, subject, tmp_path):
@@ -152,3 +150,31 @@ def test_broken_absent_and_exchanged_files_fail(blind, subject, tmp_path):
     assert absent.verdict == "fail" and absent.sha256 == ""
     other = replace(good, clip=replace(good.clip, sha256="0" * 64))
     assert blind(other).failed == ["bytes"]
+
+
+def test_kept_masks_plates_and_poses_are_looked_at(auditor, subject, tmp_path):
+    more = {
+        "plate": write(tmp_path / "plate.mp4", scene().plates),
+        "people": write_people(tmp_path / "people.jsonl.gz", scene().masks),
+        "bodies": write_poses(tmp_path / "bodies.npz"),
+        "body": BodyParams(),
+    }
+    good = subject(scene().outputs, **more)
+    found = auditor(good)
+    assert found.verdict == "pass" and set(found.unchecked) <= {"leakage"}
+    gone = scene().masks.copy()
+    gone[4:7] = False
+    missing = auditor(replace(good, people=write_people(tmp_path / "missing.jsonl.gz", gone)))
+    assert missing.failed == ["coverage"]
+    short = auditor(replace(good, people=write_people(tmp_path / "short.jsonl.gz", scene().masks[:-1])))
+    assert short.failed == ["coverage"] and f"of {N - 1} frames" in short.why()
+    (tmp_path / "broken.jsonl.gz").write_bytes(b"no gzip")
+    assert "damaged" in auditor(replace(good, people=tmp_path / "broken.jsonl.gz")).why()
+    (tmp_path / "broken.npz").write_bytes(b"no zip")
+    assert "damaged" in auditor(replace(good, bodies=tmp_path / "broken.npz")).why()
+
+
+def test_a_licensed_body_that_is_not_here_is_not_checked(auditor, subject, tmp_path):
+    more = {"bodies": write_poses(tmp_path / "bodies.npz"), "body": BodyParams("smplx", "neutral", str(tmp_path))}
+    found = auditor(subject(scene().outputs, **more))
+    assert found.checks["shape"].ok is None and found.verdict == "pass"

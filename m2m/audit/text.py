@@ -1,0 +1,82 @@
+"""Text that can be read in a clip: names, captions, number plates, shirts. RapidOCR reads it, and it is flagged."""
+
+import logging
+from typing import Any
+
+import numpy as np
+
+from m2m.audit.params import AuditParams
+from m2m.audit.rows import Check
+
+PACKAGE = "rapidocr==3.10.0"
+
+
+class Reader:
+    """Finds and reads text by PP-OCR's small models, which come with the package.
+
+    Args:
+        params: Scores, threads.
+
+    Raises:
+        ImportError: The package is not installed.
+    """
+
+    def __init__(self, params: AuditParams) -> None:
+        from rapidocr import EngineType, RapidOCR
+
+        engine = {f"{part}.engine_type": EngineType.OPENVINO for part in ("Det", "Cls", "Rec")}
+        threads = {"EngineConfig.openvino.inference_num_threads": params.threads}
+        self._params = params
+        self._ocr = RapidOCR(params={**engine, **threads, "Global.use_cls": False, "Global.log_level": "critical"})
+        logging.getLogger("RapidOCR").setLevel(logging.CRITICAL)  # it warns of every picture without text
+
+    def read(self, frame: np.ndarray) -> list[dict[str, Any]]:
+        """What can be read in a frame (H, W, 3) uint8 RGB, in the form of sightings; `text` is what."""
+        found: Any = self._ocr(np.ascontiguousarray(frame[..., ::-1]))
+        if found.txts is None:
+            return []
+        read = []
+        for text, score, corners in zip(found.txts, found.scores, found.boxes, strict=True):
+            letters = sum(c.isalnum() for c in text)
+            if score >= self._params.legible and letters >= self._params.letters:
+                (x0, y0), (x1, y1) = corners.min(0), corners.max(0)
+                box = [round(float(v), 1) for v in (x0, y0, x1, y1)]
+                read.append({"kind": "text", "source": "rapidocr", "box": box, "score": round(float(score), 3)})
+                read[-1]["text"] = text
+        return read
+
+
+class Text:
+    """Reads a few frames of a clip.
+
+    Args:
+        params: How many frames, scores.
+        reader: None where the package is missing.
+        n_frames: Frames of the clip.
+    """
+
+    def __init__(self, params: AuditParams, reader: Reader | None, n_frames: int) -> None:
+        self._reader = reader
+        self._found: list[dict[str, Any]] = []
+        self._looks = 0
+        count = min(params.text_looks, max(n_frames, 1))
+        self._times = {round((i + 0.5) * n_frames / count - 0.5) for i in range(count)} if params.text_looks else set()
+
+    def look(self, t: int, output: np.ndarray) -> None:
+        """Reads an output (H, W, 3) uint8 RGB, if its turn has come."""
+        if self._reader is not None and t in self._times:
+            self._looks += 1
+            self._found += [{"frame": t, **read} for read in self._reader.read(output)]
+
+    def check(self) -> Check:
+        """What was read. Only a person can say whether it names somebody, so it is flagged and fails nothing."""
+        if self._reader is None:
+            return Check(None, {"why": f"the package rapidocr is not installed: pip install {PACKAGE}"})
+        if not self._times:
+            return Check(None, {"why": "no frame was to be read (audit.text_looks is 0)"})
+        figures: dict[str, Any] = {"looks": self._looks}
+        if not self._found:
+            return Check(True, figures)
+        words = sorted({read["text"] for read in self._found})
+        why = f"text can be read: {', '.join(map(repr, words[:5]))}" + (", ..." if len(words) > 5 else "")
+        return Check(True, {**figures, "why": why, "flags": sorted(self._found, key=lambda r: -r["score"])[:5]})

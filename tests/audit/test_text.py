@@ -1,0 +1,63 @@
+"""Text in pictures is read and flagged."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from m2m.audit.params import AuditParams
+from m2m.audit.text import Reader, Text
+
+
+@pytest.fixture(scope="module")
+def reader() -> Reader:
+    return Reader(AuditParams())
+
+
+def page(text: str = "") -> np.ndarray:
+    rng = np.random.default_rng(0)
+    out = cv2.GaussianBlur(rng.integers(60, 140, (240, 432, 3), np.uint8), (0, 0), 3)
+    if text:
+        cv2.putText(out, text, (60, 150), cv2.FONT_HERSHEY_SIMPLEX, 1.6, (250, 250, 250), 3, cv2.LINE_AA)
+    return out
+
+
+def test_a_name_is_read_where_it_is(reader):
+    text = Text(AuditParams(text_looks=1), reader, 5)
+    for t in range(5):
+        text.look(t, page("ALICE 42"))
+    found = text.check()
+    (flag,) = found.figures["flags"]
+    assert found.ok and found.figures["looks"] == 1 and flag["frame"] == 2
+    assert "ALICE" in flag["text"] and "ALICE" in found.figures["why"]
+    x0, y0, x1, y1 = flag["box"]
+    assert x0 < 80 < 200 < x1 and y0 < 130 < y1 < 180
+
+
+def test_without_text_nothing_is_flagged(reader):
+    text = Text(AuditParams(), reader, 3)
+    for t in range(3):
+        text.look(t, page())
+    assert text.check().ok and "flags" not in text.check().figures
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 7, 100])
+def test_frames_that_are_read_are_spread_over_the_clip(n):
+    seen = []
+
+    class Counting:
+        def read(self, frame):
+            seen.append(int(frame[0, 0, 0]))
+            return []
+
+    text = Text(AuditParams(text_looks=3), Counting(), n)
+    for t in range(n):
+        text.look(t, np.full((1, 1, 3), t, np.uint8))
+    assert len(seen) == min(n, 3) and len(set(seen)) == len(seen)
+    assert n < 7 or np.ptp(seen) > n / 2
+
+
+def test_without_the_package_or_without_looks_it_is_not_checked(reader):
+    assert "pip install rapidocr" in Text(AuditParams(), None, 3).check().figures["why"]
+    assert Text(replace(AuditParams(), text_looks=0), reader, 3).check().ok is None
