@@ -7,6 +7,7 @@ import numpy as np
 
 from m2m.audit.params import AuditParams
 from m2m.audit.rows import Check
+from m2m.augment.detect.vino import load_openvino
 
 PACKAGE = "rapidocr==3.10.0"
 
@@ -19,9 +20,11 @@ class Reader:
 
     Raises:
         ImportError: The package is not installed.
+        InfrastructureError: OpenVINO is not.
     """
 
     def __init__(self, params: AuditParams) -> None:
+        load_openvino()  # the first import decides whether its makers are told
         from rapidocr import EngineType, RapidOCR
 
         engine = {f"{part}.engine_type": EngineType.OPENVINO for part in ("Det", "Cls", "Rec")}

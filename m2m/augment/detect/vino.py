@@ -14,7 +14,7 @@ from m2m.errors import InfrastructureError
 OPENVINO = "openvino==2026.4.1"
 
 
-def _openvino() -> Any:
+def load_openvino() -> Any:
     """The library, slow to import.
 
     It tells its makers of every import where openvino-telemetry is installed. Nothing here may: that package is not
@@ -84,7 +84,7 @@ class VinoModel:
     """
 
     def __init__(self, path: Path, outputs: Sequence[str], threads: int) -> None:
-        self._core = _openvino().Core()
+        self._core = load_openvino().Core()
         self._model = self._core.read_model(str(path))
         self._wanted = tuple(outputs)
         self._options: dict[str, Any] = {
