@@ -1,7 +1,9 @@
 """Audits of shards and of folders: what is looked at, what is not done twice, what is carried on."""
 
 from dataclasses import replace
+from fractions import Fraction
 
+import numpy as np
 import pytest
 
 from m2m import work
@@ -9,7 +11,10 @@ from m2m.audit import audit, audit_shard
 from m2m.audit import dataset as module
 from m2m.audit.params import AuditParams
 from m2m.audit.rows import read_audit
+from m2m.augment.bodies import Camera
 from m2m.augment.compose import ComposeParams
+from m2m.augment.intermediates import json_lines, painting_line, people_line, write_bodies
+from m2m.augment.people import FramePeople, Person
 from m2m.clips import Clip, DatasetCard, data_hash, write_card, write_manifest
 from m2m.errors import InfrastructureError, InputError
 from m2m.params import AugmentParams, to_dict
@@ -47,7 +52,7 @@ def test_every_finished_clip_has_a_row_and_records_are_carried_on(run, tmp_path)
             assert found.sha256 == next(iter(run.made[found.clip_id].outputs.values()))
             assert found.checks["copies"].figures["frames"] == 8  # the original was there
             assert found.checks["names"].ok is True
-            assert found.unchecked == ["plate"]
+            assert set(found.unchecked) == {"plate", "coverage", "leakage", "shape", "bodies"}
         assert about["params"] == to_dict(PARAMS)
 
 
@@ -130,6 +135,36 @@ def test_plates_of_the_inpaint_stage_are_looked_at(run, tmp_path):
     write_results(tmp_path / "plates", "inpaint", shard, plates)
     audit_shard(run.manifest, run.composed(shard), shard, tmp_path / "out", PARAMS, plates=tmp_path / "plates")
     assert all(r.checks["plate"].ok for r in read_audit(tmp_path / "out")[0])
+
+
+def test_masks_and_poses_of_the_other_stages_are_looked_at(run, tmp_path):
+    """The masks are those that were painted out, as the inpaint stage says, not those that detect had at first."""
+    shard = run.shards[0]
+    everything, nothing = np.ones((64, 96), bool), np.zeros((64, 96), bool)
+    parts = {"detect": [], "inpaint": [], "recover": []}
+    for record in read_results(run.composed(shard), "compose").records:
+        if record.status != "ok":
+            continue
+        person = Person(0, np.array([0, 0, 96, 64], np.float32), 0.9, everything, frozenset({"pose", "selfie"}))
+        files = {word: tmp_path / f"{record.name}-{word}" for word in ("people", "regions", "bodies")}
+        with json_lines(files["people"]) as write_line:
+            for t in range(8):
+                write_line({"window": 0, "context": False, **people_line(t, FramePeople((person,), nothing))})
+        with json_lines(files["regions"]) as write_line:
+            for t in range(8):
+                write_line(painting_line(t, everything, 0.0, False, Fraction(t, 8)))
+        write_bodies(files["bodies"], [], Camera.default(96, 64))
+        for stage, word in (("detect", "people"), ("inpaint", "regions"), ("recover", "bodies")):
+            made = {word: f"{word}/{record.name}"}
+            result = {"outputs": made, "n_frames": 8}
+            parts[stage].append(replace(record, outputs={made[word]: put_blob(run.work, files[word])}, result=result))
+    for stage, records in parts.items():
+        write_results(tmp_path / stage, stage, shard, records)
+    more = {"people": tmp_path / "detect", "plates": tmp_path / "inpaint", "bodies": tmp_path / "recover"}
+    audit_shard(run.manifest, run.composed(shard), shard, tmp_path / "out", PARAMS, **more)
+    for found in read_audit(tmp_path / "out")[0]:
+        assert found.checks["coverage"].ok and found.checks["coverage"].figures["frames"] == 8
+        assert found.checks["bodies"].figures["without"] == 8  # somebody confirmed, nobody drawn
 
 
 def test_another_shards_results_are_refused(run, tmp_path):
