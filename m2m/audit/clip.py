@@ -125,7 +125,8 @@ class ClipAuditor:
     def _pictures(self, subject: Subject) -> dict[str, Check]:
         timing, windows = _Timing(subject), Copies(self.params)
         residue, coverage, leakage = Residue(self.params), Coverage(self.params), Leakage(self.params)
-        text = Text(self.params, self._reader, subject.clip.n_frames)
+        clip = subject.clip
+        text = Text(self.params, self._reader, clip.n_frames, clip.fps_num / max(clip.fps_den, 1))
         drawn, no_bodies = _drawn(subject, self.params) if subject.private else (None, "")
         for window in self._windows(subject, timing):
             self._on_outputs(window, subject, residue, text, drawn)

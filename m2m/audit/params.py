@@ -37,7 +37,7 @@ class AuditParams:
         likeness: Correlation of its gradients with the original's from which it is one.
         outline: Mean pixels by which the drawn outline may be off that of the asked body. At most .26 in any frame of
             19 clips of 432x240; .19 to .61 where a body is 12 % broader or narrower, .39 and more from 25 %.
-        text_looks: Frames of a clip that are read, evenly spread; 0 for none.
+        text_looks: Frames of a clip that are read, evenly spread, one a second at most; 0 for none.
         legible: Score of what is read from which it counts.
         letters: Letters and digits from which it does.
         threads: Threads of each model.

@@ -24,7 +24,7 @@ def page(text: str = "") -> np.ndarray:
 
 
 def test_a_name_is_read_where_it_is(reader):
-    text = Text(AuditParams(text_looks=1), reader, 5)
+    text = Text(AuditParams(text_looks=1), reader, 5, 5)
     for t in range(5):
         text.look(t, page("ALICE 42"))
     found = text.check()
@@ -36,14 +36,16 @@ def test_a_name_is_read_where_it_is(reader):
 
 
 def test_without_text_nothing_is_flagged(reader):
-    text = Text(AuditParams(), reader, 3)
+    text = Text(AuditParams(), reader, 3, 1)
     for t in range(3):
         text.look(t, page())
     assert text.check().ok and "flags" not in text.check().figures
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 7, 100])
-def test_frames_that_are_read_are_spread_over_the_clip(n):
+@pytest.mark.parametrize(
+    ("n", "fps", "looks"), [(1, 1, 1), (2, 1, 2), (7, 1, 3), (100, 24, 3), (24, 24, 1), (30, 24, 2)]
+)
+def test_frames_that_are_read_are_spread_over_the_clip(n, fps, looks):
     seen = []
 
     class Counting:
@@ -51,13 +53,13 @@ def test_frames_that_are_read_are_spread_over_the_clip(n):
             seen.append(int(frame[0, 0, 0]))
             return []
 
-    text = Text(AuditParams(text_looks=3), Counting(), n)
+    text = Text(AuditParams(text_looks=3), Counting(), n, fps)
     for t in range(n):
         text.look(t, np.full((1, 1, 3), t, np.uint8))
-    assert len(seen) == min(n, 3) and len(set(seen)) == len(seen)
-    assert n < 7 or np.ptp(seen) > n / 2
+    assert len(seen) == looks == len(set(seen))
+    assert looks < 3 or np.ptp(seen) > n / 2
 
 
 def test_without_the_package_or_without_looks_it_is_not_checked(reader):
-    assert "pip install rapidocr" in Text(AuditParams(), None, 3).check().figures["why"]
-    assert Text(replace(AuditParams(), text_looks=0), reader, 3).check().ok is None
+    assert "pip install rapidocr" in Text(AuditParams(), None, 3, 1).check().figures["why"]
+    assert Text(replace(AuditParams(), text_looks=0), reader, 3, 1).check().ok is None
