@@ -52,6 +52,7 @@ class Subject:
         regions: What was painted out, where that is a record of its own.
         bodies: Its record of bodies; None if it was not kept.
         body: The body that was to be drawn; None where none is.
+        occlude: Whether nothing was to be drawn over what stands before people.
     """
 
     clip: Clip
@@ -66,6 +67,7 @@ class Subject:
     regions: Path | None = None
     bodies: Path | None = None
     body: BodyParams | None = None
+    occlude: bool = True
 
     def having(self, files: Mapping[str, Path]) -> "Subject":
         """The same with files, by the names of attributes."""
@@ -149,9 +151,11 @@ class ClipAuditor:
         checks["leakage"] = leakage.check() if ready else missing
         checks["faces"] = residue.check("output")
         checks["plate"] = residue.check("plate") if subject.plate is not None else no_plate
-        without = Check(None, {"why": no_bodies})
-        checks["shape"] = without if drawn is None else drawn.shape() if subject.plate is not None else no_plate
-        checks["bodies"] = without if drawn is None else drawn.everybody() if subject.people is not None else no_masks
+        checks["shape"] = checks["bodies"] = Check(None, {"why": no_bodies})
+        if drawn is not None:
+            lost = no_plate if subject.plate is None else no_masks if subject.people is None else None
+            checks["shape"] = lost or drawn.shape()
+            checks["bodies"] = drawn.everybody() if subject.people is not None else no_masks
         return {name: checks[name] for name in PICTURES}
 
     def _on_outputs(self, window: _Window, subject: Subject, residue: Residue, text: Text, drawn: Drawn | None) -> None:
@@ -164,9 +168,11 @@ class ClipAuditor:
             faces = self._eyes.faces(window.outputs[t], self.params.low)
             residue.outputs(window.first + t, window.outputs[t], faces, subject.colour)
         if drawn is not None:
-            for t, plate in enumerate(window.plates if window.plates is not None else ()):
-                if t < len(window.outputs):
-                    drawn.look(window.first + t, window.outputs[t], plate)
+            plates = window.plates if window.plates is not None else ()
+            for t, (output, plate, masks) in enumerate(zip(window.outputs, plates, window.masks, strict=False)):
+                if masks.known and output.max() > BLACK:
+                    front = masks.front if subject.occlude else None
+                    drawn.look(window.first + t, output, plate, front)
             for t, masks in enumerate(window.masks):
                 drawn.masked(window.first + t, {track: masks.tracks[track] for track in masks.confirmed})
 
@@ -184,7 +190,8 @@ class ClipAuditor:
             black = window.outputs[t].max() <= BLACK
             if t in regular and t < len(window.masks) and not black:
                 coverage.look(window.first + t, faces, people, window.masks[t].cover)
-        windows.add(window.originals[:n], window.outputs[:n], seen)
+        somebody = np.stack([self._eyes.somebody(frame) for frame in window.originals[:n]])
+        windows.add(window.originals[:n], window.outputs[:n], seen, somebody)
         for t, masks in enumerate(window.masks):
             coverage.masked(window.first + t, masks)
         if window.plates is not None and window.masks:

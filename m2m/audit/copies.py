@@ -1,9 +1,10 @@
 """Originals that came through: where the original shows a person, does the output show the same picture?
 
-Frames are compared in small cells, by brightness, which encoders keep better than colour. A cell is the original's
-if its pixels differ by no more than the encoder's own noise; a face or a trunk most of whose cells are the original's
-has not been painted out. A trunk is the middle of a person's box: what lies at the box's rim may be background, which
-may stay.
+Frames are compared in small cells: by the brightness of every pixel, and by the cell's colour, of which encoders keep
+less. So a grey head that is as bright as the face that was there is told from it. A cell is the original's if its
+pixels differ by no more than the encoder's own noise and its colour is the same; a face or a person most of whose cells
+are the original's has not been painted out. Of a person's box only the cells count that a segmentation takes for
+somebody: what else lies in it is background, which may stay. Where it sees nobody, the middle of the box counts.
 """
 
 from collections.abc import Iterable
@@ -111,27 +112,29 @@ class Cells:
         originals: (T, H, W, 3) uint8 RGB.
         outputs: (T, H, W, 3) uint8 RGB, of the same frames.
         params: Size of a cell, tolerance.
+        somebody: (T, H, W) bool, where originals show people, as far as a segmentation sees them.
     """
 
-    def __init__(self, originals: np.ndarray, outputs: np.ndarray, params: AuditParams) -> None:
-        height = originals.shape[1]
+    def __init__(
+        self, originals: np.ndarray, outputs: np.ndarray, params: AuditParams, somebody: np.ndarray | None = None
+    ) -> None:
+        height, width = originals.shape[1:3]
         self.side = max(2, round(params.cell * height / LINES))
+        self.shape = height // self.side, width // self.side
         self._tolerance = params.tolerance
         self.originals, self.outputs = self._bright(originals), self._bright(outputs)
-        self._means = [np.stack([_mean(p, self.side) for p in f]) for f in (self.originals, self.outputs)]
+        self._colours = [np.stack([self._small(frame) for frame in frames]) for frames in (originals, outputs)]
+        self._somebody = None
+        if somebody is not None:
+            self._somebody = np.stack([self._small(mask.astype(np.uint8) * 255) >= 128 for mask in somebody])
 
     def __len__(self) -> int:
         return len(self.originals)
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns of cells."""
-        rows, columns = self._means[0].shape[1:]
-        return rows, columns
-
     def same(self) -> np.ndarray:
-        """(T, rows, columns) bool: the cells of every output that are those of its own original."""
-        return np.stack([self._equal(a, b) for a, b in zip(self.originals, self.outputs, strict=True)])
+        """(T, rows, columns) bool: the cells of every output whose brightness is that of its own original."""
+        pairs = zip(self.originals, self.outputs, strict=True)
+        return np.stack([_mean(cv2.absdiff(a, b), self.side) <= self._tolerance for a, b in pairs])
 
     def copies(self, source: int, place: Place, alike: float) -> list[Copy]:
         """Outputs of the whole window that show what one original shows at a place.
@@ -141,18 +144,15 @@ class Cells:
             place: Where it shows somebody.
             alike: Share of cells from which an output is a copy.
         """
-        at = self._inside(place)
+        at = self._inside(source, place)
         if at is None:
             return []
-        rows, columns = at
-        # A cell whose mean is off by more than the tolerance has pixels that are: only the rest needs a closer look.
-        means, outputs = self._means[0][source, rows, columns], self._means[1][:, rows, columns]
-        close = (np.abs(outputs - means) <= self._tolerance).mean((1, 2))
-        side = self.side
-        area = slice(rows.start * side, rows.stop * side), slice(columns.start * side, columns.stop * side)
+        rows, columns, chosen = at
+        # Where the colour is another one the pixels are, too: only the rest needs a closer look.
+        close = self._close(self._colours[0][source, rows, columns], self._colours[1][:, rows, columns])
         found = []
-        for t in np.flatnonzero(close >= alike):
-            share = float(self._equal(self.originals[(source, *area)], self.outputs[(t, *area)]).mean())
+        for t in np.flatnonzero(close[:, chosen].mean(1) >= alike):
+            share = float(self._equal(source, int(t), rows, columns)[chosen].mean())
             if share >= alike:
                 found.append(Copy(int(t), source, place, share))
         return found
@@ -165,29 +165,50 @@ class Cells:
 
     def share(self, source: int, t: int, place: Place) -> float | None:
         """Share of the cells at a place that an output has from an original; None where there are too few cells."""
-        at = self._inside(place)
-        if at is None:
-            return None
-        rows, columns = (slice(s.start * self.side, s.stop * self.side) for s in at)
-        return float(self._equal(self.originals[source, rows, columns], self.outputs[t, rows, columns]).mean())
+        at = self._inside(source, place)
+        return None if at is None else float(self._equal(source, t, *at[:2])[at[2]].mean())
 
     def _bright(self, frames: np.ndarray) -> np.ndarray:
         """(T, H, W) uint8 brightness of frames, sides cut to multiples of a cell's."""
-        height, width = (n // self.side * self.side for n in frames.shape[1:3])
+        height, width = (n * self.side for n in self.shape)
         return np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)[:height, :width] for frame in frames])
 
-    def _inside(self, place: Place) -> tuple[slice, slice] | None:
-        """Rows and columns of the cells that lie inside of a place's core."""
-        x0, y0, x1, y1 = (v / self.side for v in place.core)
-        high, wide = self._means[0].shape[1:]
-        rows = slice(max(0, int(np.ceil(y0))), min(high, int(np.floor(y1))))
-        columns = slice(max(0, int(np.ceil(x0))), min(wide, int(np.floor(x1))))
-        count = max(0, rows.stop - rows.start) * max(0, columns.stop - columns.start)
-        return (rows, columns) if count >= FEWEST else None
+    def _small(self, picture: np.ndarray) -> np.ndarray:
+        """(rows, columns, ...) uint8, means of a picture's cells."""
+        rows, columns = self.shape
+        whole = np.ascontiguousarray(picture[: rows * self.side, : columns * self.side])
+        return cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA)
 
-    def _equal(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """(rows, columns) bool: cells of two pictures (H, W) whose pixels differ by no more than the tolerance."""
-        return _mean(cv2.absdiff(a, b), self.side) <= self._tolerance
+    def _inside(self, source: int, place: Place) -> tuple[slice, slice, np.ndarray] | None:
+        """Rows and columns of cells at a place, and (rows, columns) bool, which of them show nothing but the person."""
+        if place.kind == "person" and self._somebody is not None:
+            rows, columns = self._cells(place.box)
+            chosen = self._somebody[source, rows, columns]
+            if chosen.sum() >= 4 * FEWEST:
+                return rows, columns, chosen
+        rows, columns = self._cells(place.core)
+        chosen = np.ones((max(0, rows.stop - rows.start), max(0, columns.stop - columns.start)), bool)
+        return (rows, columns, chosen) if chosen.size >= FEWEST else None
+
+    def _cells(self, box: tuple[float, float, float, float]) -> tuple[slice, slice]:
+        """Rows and columns of the cells that lie inside of a box."""
+        x0, y0, x1, y1 = (v / self.side for v in box)
+        high, wide = self.shape
+        return (
+            slice(max(0, int(np.ceil(y0))), max(0, min(high, int(np.floor(y1))))),
+            slice(max(0, int(np.ceil(x0))), max(0, min(wide, int(np.floor(x1))))),
+        )
+
+    def _close(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """(...) bool: colours (..., 3) uint8 that are alike; encoders change them more than brightness."""
+        return np.abs(a.astype(np.int16) - b).max(-1) <= 3 * self._tolerance
+
+    def _equal(self, source: int, t: int, rows: slice, columns: slice) -> np.ndarray:
+        """(rows, columns) bool: cells of an output whose pixels and colour are those of an original."""
+        high, wide = (slice(s.start * self.side, s.stop * self.side) for s in (rows, columns))
+        pixels = _mean(cv2.absdiff(self.originals[source, high, wide], self.outputs[t, high, wide]), self.side)
+        colours = self._colours[0][source, rows, columns], self._colours[1][t, rows, columns]
+        return (pixels <= self._tolerance) & self._close(*colours)
 
 
 def _mean(picture: np.ndarray, side: int) -> np.ndarray:
@@ -211,15 +232,22 @@ class Copies:
         self._highest = 0.0
         self._peopled = 0
 
-    def add(self, originals: np.ndarray, outputs: np.ndarray, looks: dict[int, list[Place]]) -> None:
+    def add(
+        self,
+        originals: np.ndarray,
+        outputs: np.ndarray,
+        looks: dict[int, list[Place]],
+        somebody: np.ndarray | None = None,
+    ) -> None:
         """Adds a window.
 
         Args:
             originals: (T, H, W, 3) uint8 RGB.
             outputs: (T, H, W, 3) uint8 RGB, of the same frames.
             looks: Where originals show somebody, by number in the window.
+            somebody: (T, H, W) bool, where they do as far as a segmentation sees them.
         """
-        first, cells = len(self._changed), Cells(originals, outputs, self._params)
+        first, cells = len(self._changed), Cells(originals, outputs, self._params, somebody)
         self._changed += (1 - cells.same().mean((1, 2))).tolist()
         for t, places in enumerate(between(looks, len(cells))):
             self._peopled += bool(places)

@@ -29,11 +29,15 @@ class Masked:
         cover: (H, W) bool, what was painted out; where that was not kept, what had to be.
         tracks: Boxes x0, y0, x1, y1 in pixels by track id.
         confirmed: Tracks of which the models were sure; these get a body.
+        front: (H, W) bool, what stands before the bodies; None for nothing.
+        known: Whether it was kept what was painted out and what stands before the bodies.
     """
 
     cover: np.ndarray
     tracks: dict[int, tuple[float, float, float, float]]
     confirmed: frozenset[int]
+    front: np.ndarray | None = None
+    known: bool = False
 
 
 def read_masks(path: Path, regions: Path | None = None) -> Iterator[Masked]:
@@ -57,8 +61,10 @@ def read_masks(path: Path, regions: Path | None = None) -> Iterator[Masked]:
                 if len(person["families"]) >= 2 or SUFFICIENT in person["families"]:
                     sure.add(person["track"])
             # The verifier may have painted out more than was found at first.
-            mask = region["region"] if region is not None else line.get("region", line["cover"])
-            yield Masked(mask_of(mask), boxes, frozenset(sure))
+            done = region if region is not None else line
+            front = mask_of(done["front"]) if "front" in done else None
+            mask, known = mask_of(done.get("region", line["cover"])), "region" in done
+            yield Masked(mask, boxes, frozenset(sure), front, known)
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise QuarantineError("unreadable", f"the record of masks {path.name} is damaged: {error!r}") from error
 

@@ -23,7 +23,7 @@ from m2m.records import Item, Record
 from m2m.results import read_results, write_results
 from m2m.store import Store, work_store
 
-CODE_VERSION = f"{__version__}+audit.4"
+CODE_VERSION = f"{__version__}+audit.5"
 """Part of every fingerprint: raised when a check changes."""
 KEPT = {"video": "video", "plates": "plate", "people": "people", "regions": "regions", "bodies": "bodies"}
 """Outputs of stages that are looked at, and what a subject calls them."""
@@ -218,6 +218,7 @@ def _subject(clip: Clip, original: Path | None, made_with: AugmentParams | None)
         names=tuple(sorted(names)),
         colour=made_with.render.colour if made_with is not None and meshed else None,
         body=made_with.body if made_with is not None and meshed else None,
+        occlude=made_with is None or made_with.compose.occlude,
         private=private,
         expect_people=made_with is not None and not made_with.allow_empty,
     )
@@ -247,6 +248,7 @@ def _item(job: Job, params: AuditParams, *digests: str) -> Item:
         subject.private,
         subject.expect_people,
         subject.body,
+        subject.occlude,
         replace(subject.clip, path="", label="", split=""),
     )
     identity = fingerprint(about, outputs, digests, to_dict(params), CODE_VERSION)

@@ -13,15 +13,16 @@ import numpy as np
 from m2m.audit.params import AuditParams
 from m2m.audit.rows import Check
 from m2m.augment.bodies import BodyModel, Camera, FrameBodies
-from m2m.augment.compose import over
+from m2m.augment.compose import behind, over
 from m2m.augment.render.zbuffer import ZBufferRenderer
 
-CHANGED = 24
-"""Levels by which some channel of an output must differ from the plate for something to be drawn there."""
+PLAIN, STRONG = 20, 48
+"""Levels by which some channel differs from the plate at most where nothing is drawn, and at least where something is.
+What lies between may be either: an encoder's noise, or a body that looks like what is behind it."""
 AROUND = 8
 """Pixels around the outline that are looked at; farther away the encoder changes colours at sharp edges."""
-DEEP = 4
-"""Pixels inside of the outline from which what hides a body stands before it, and is no smaller body's rim."""
+SHORTEST = 30
+"""Pixels of an outline that is clearly to be seen below which nothing can be said."""
 SMALLEST = 200
 """Pixels of an outline below which its rim is most of it."""
 
@@ -63,32 +64,31 @@ class Drawn:
         self._persons = 0
         self._without: list[tuple[int, tuple[float, float, float, float]]] = []
 
-    def look(self, t: int, output: np.ndarray, plate: np.ndarray) -> None:
+    def look(self, t: int, output: np.ndarray, plate: np.ndarray, front: np.ndarray | None) -> None:
         """Adds a look at a frame.
 
         Args:
             t: Its number in the clip.
             output: (H, W, 3) uint8 RGB.
             plate: (H, W, 3) uint8 RGB.
+            front: (H, W) bool, what stands before the bodies; None for nothing.
         """
         there = self._bodies.get(t)
         if there is None or not there.bodies:
             return
         meshes = [self._body.vertices(b.pose, b.transl) for b in there.bodies]
         rgba = self._renderer.render(meshes, self._body.faces, self._camera)[0]
+        rgba = rgba if front is None else behind(rgba, front)
         outline = rgba[..., 3] > 0
         if outline.sum() < SMALLEST:
             return
-        # Where body and plate look alike nothing can be said: both are taken to show the plate.
-        asked = cv2.absdiff(over(plate, rgba), plate).max(-1) > CHANGED
-        drawn = cv2.absdiff(output, plate).max(-1) > CHANGED
-        rim = int((asked & _grown(~asked, 1)).sum())
-        if not rim:
+        asked = cv2.absdiff(over(plate, rgba), plate).max(-1)
+        drawn = cv2.absdiff(output, plate).max(-1)
+        rim = int(((asked > STRONG) & _grown(~outline, 1)).sum())
+        if rim < SHORTEST:
             return
-        off = (asked ^ drawn) & _grown(outline, AROUND)
-        _, pieces = cv2.connectedComponents((asked & ~drawn).astype(np.uint8))
-        hidden = np.unique(pieces[~_grown(~outline, DEEP)])
-        off &= ~np.isin(pieces, hidden[hidden > 0])
+        missing, beyond = (asked > STRONG) & (drawn <= PLAIN), (drawn > STRONG) & (asked <= PLAIN)
+        off = (missing | beyond) & _grown(outline, AROUND)
         self._looks.append(_Look(t, float(off.sum() / rim), _box(off)))
 
     def masked(self, t: int, tracks: Mapping[int, tuple[float, float, float, float]]) -> None:
@@ -106,9 +106,15 @@ class Drawn:
     def shape(self) -> Check:
         """Whether the bodies are the asked one: their outline lies where that one's does."""
         if not self._looks:
-            return Check(None, {"why": "no body is large enough to compare"})
+            return Check(None, {"why": "no body is clearly to be seen, or what stands before them was not kept"})
         figures = {"looks": len(self._looks), "most_off": round(max(look.off for look in self._looks), 3)}
-        found = [look for look in self._looks if look.off > self._params.outline]
+        limit = self._params.outline
+        found = [
+            look
+            for i, look in enumerate(self._looks)
+            if look.off > 3 * limit or sum(near.off > limit for near in self._looks[max(0, i - 1) : i + 2]) >= 2
+        ]
+        found = [look for look in found if look.off > limit]
         if not found:
             return Check(True, figures)
         best = sorted(found, key=lambda look: (-look.off, look.frame))[:5]

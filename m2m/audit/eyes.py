@@ -1,4 +1,7 @@
-"""The audit's models: CenterFace, which made no mask, and SSDLite, which did, at frames that it did not see before."""
+"""The audit's models: CenterFace, which made no mask, and SSDLite, which did, at frames that it did not see before.
+
+A segmentation tells which pixels of a box are the person's; it finds nobody by itself.
+"""
 
 import cv2
 import numpy as np
@@ -6,9 +9,12 @@ import numpy as np
 from m2m.audit.params import AuditParams
 from m2m.augment.detect.boxes import suppress
 from m2m.augment.detect.faces import CenterFace
+from m2m.augment.detect.selfie import SelfieSegmenter
 from m2m.augment.detect.ssdlite import SSDLite
 
 SAME_PERSON = 0.6
+PERSON = 0.5
+"""Probability from which a pixel is a person's."""
 
 
 class Eyes:
@@ -26,6 +32,7 @@ class Eyes:
         cv2.setNumThreads(params.threads)
         self._faces = CenterFace(params.threads)
         self._people = SSDLite(params.threads)
+        self._segmenter = SelfieSegmenter(params.threads)
 
     def faces(self, frame: np.ndarray, threshold: float) -> np.ndarray:
         """(N, 5) faces of a frame (H, W, 3) uint8 RGB: x0, y0, x1, y1, score, best first."""
@@ -34,6 +41,10 @@ class Eyes:
     def people(self, frame: np.ndarray, threshold: float) -> np.ndarray:
         """(N, 5) people of a frame (H, W, 3) uint8 RGB: x0, y0, x1, y1, score, best first."""
         return self._people.people(frame, threshold)
+
+    def somebody(self, frame: np.ndarray) -> np.ndarray:
+        """(H, W) bool: pixels of a frame (H, W, 3) uint8 RGB that belong to people."""
+        return self._segmenter.full(frame) > PERSON
 
     def everybody(self, frame: np.ndarray, threshold: float) -> np.ndarray:
         """(N, 5) people of an original (H, W, 3) uint8 RGB: x0, y0, x1, y1, score, best first.

@@ -40,6 +40,7 @@ class Composed:
         region: (H, W) bool, what was painted out.
         people: Who was found.
         bodies: What was drawn.
+        front: (H, W) bool, what stands before the bodies; None for nothing.
     """
 
     image: np.ndarray
@@ -48,6 +49,7 @@ class Composed:
     region: np.ndarray
     people: FramePeople
     bodies: FrameBodies
+    front: np.ndarray | None = None
 
 
 class Chain:
@@ -104,11 +106,11 @@ class Chain:
                 for t in core:
                     # Copies, or whoever holds the last frame would hold the whole window while the next one is made.
                     source, base, region = (a[t].copy() for a in (window.frames, plate.frames, plate.region))
-                    front = None if plate.front is None else plate.front[t]
+                    front = None if plate.front is None else plate.front[t].copy()
                     with tally.timed("compose"):
                         image = self._drawer.draw(base, region, bodies[t], bool(black[t]), camera, front)
                     # Without a plate of its own a classical variant shows its result: it was made from the original.
                     shown = base if variant in PAINTED | NOT_PRIVATE else image
-                    yield Composed(image, shown, source, region, people[t], bodies[t])
+                    yield Composed(image, shown, source, region, people[t], bodies[t], front)
                 del window, people, plate, bodies, hits  # or two windows would be in memory at once
         self._painter.judge(tally)

@@ -11,7 +11,7 @@ from m2m.augment.bodies import FrameBodies
 from m2m.augment.chain import Chain, Composed
 from m2m.augment.clip_files import ClipWriter, Decoded, Format, Outputs, clip_result, preview_panes
 from m2m.augment.compose import NOT_PRIVATE
-from m2m.augment.intermediates import people_line, run_lengths, write_bodies
+from m2m.augment.intermediates import painted, people_line, write_bodies
 from m2m.augment.licences import licence_texts
 from m2m.augment.tally import Tally
 from m2m.augment.threads import behind
@@ -105,7 +105,7 @@ class ClipAugmenter:
                     if plates is not None:
                         plates.write(frame.plate, pts)
                 if people is not None:
-                    people({**people_line(at, frame.people), "region": run_lengths(frame.region)})
+                    people({**people_line(at, frame.people), **painted(frame.region, frame.front)})
                 if "bodies" in keep:
                     bodies.append((at, frame.bodies))
 

@@ -2,7 +2,7 @@
 
 People and regions are gzipped JSON lines. A line of people is a frame in COCO's conventions (boxes x, y, width, height;
 masks as compressed run lengths); numbers are exact, so that a later stage sees what the one before has seen. Where all
-stages ran in memory, a line also has the `region` that was painted out. Bodies are
+stages ran in memory, a line also has the `region` that was painted out, and the `front`. Bodies are
 one npz: `frame` (N,), `track` (N,), `pose` (N, 55, 3) axis-angle in radians, `transl` (N, 3) in metres, `camera`
 (focal, cx, cy, width, height, stretch).
 """
@@ -177,14 +177,14 @@ def painting_line(
     frame: int, region: np.ndarray, borrowed: float, black: bool, pts: Fraction, front: np.ndarray | None = None
 ) -> dict[str, Any]:
     """One frame of a plate as a JSON value, but for its picture."""
-    line = {
-        "frame": frame,
-        "region": run_lengths(region),
-        "borrowed": borrowed,
-        "black": black,
-        "pts": [pts.numerator, pts.denominator],
-    }
-    return line if front is None else {**line, "front": run_lengths(front)}
+    about = {"borrowed": borrowed, "black": black, "pts": [pts.numerator, pts.denominator]}
+    return {"frame": frame, **painted(region, front), **about}
+
+
+def painted(region: np.ndarray, front: np.ndarray | None) -> dict[str, Any]:
+    """What was painted out of a frame (H, W) bool, and what stands before its bodies, as JSON values."""
+    found = {"region": run_lengths(region)}
+    return found if front is None else {**found, "front": run_lengths(front)}
 
 
 def read_paintings(path: Path) -> Iterator[Painting]:

@@ -11,5 +11,5 @@ DETECT = f"{__version__}+detect.6"
 INPAINT = f"{__version__}+inpaint.5"
 RECOVER = f"{__version__}+recover.6"
 COMPOSE = f"{__version__}+compose.3"
-KEPT = f"{__version__}+kept.2"
+KEPT = f"{__version__}+kept.3"
 AUGMENT = "+".join([__version__, *(stage.split("+")[1] for stage in (DETECT, INPAINT, RECOVER, COMPOSE, KEPT))])

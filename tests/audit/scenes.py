@@ -11,7 +11,7 @@ import numpy as np
 from m2m.augment.bodies import Camera, FrameBodies
 from m2m.augment.body import BodyParams, make_body
 from m2m.augment.compose import over
-from m2m.augment.intermediates import json_lines, people_line, write_bodies
+from m2m.augment.intermediates import json_lines, painted, people_line, write_bodies
 from m2m.augment.people import FramePeople, Person
 from m2m.augment.render import RenderParams, make_renderer
 from m2m.clips import Clip, file_sha256
@@ -73,7 +73,7 @@ def write_people(path: Path, masks: np.ndarray, tracks: bool = True) -> Path:
                 box = np.array([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1], np.float32)
                 persons = (Person(0, box, 0.9, mask, frozenset({"pose", "selfie"})),)
             cover = cv2.dilate(mask.astype(np.uint8), np.ones((11, 11), np.uint8)).view(bool)
-            write_line(people_line(t, FramePeople(persons, cover)))
+            write_line({**people_line(t, FramePeople(persons, cover)), **painted(cover, None)})
     return path
 
 

@@ -38,17 +38,22 @@ def frame(t: int, factor: float = 1.0, occluder: bool = False) -> np.ndarray:
 @pytest.mark.parametrize(("factor", "fine"), [(1.0, True), (1.25, False), (0.75, False)])
 def test_only_the_asked_shape_passes(factor, fine):
     looks = drawn()
-    looks.look(4, frame(4, factor), scene().plates[4])
+    for t in (3, 4):
+        looks.look(t, frame(t, factor), scene().plates[t], None)
     found = looks.shape()
     assert found.ok is fine
     if not fine:
-        assert found.figures["sightings"][0]["frame"] == 4
+        assert {s["frame"] for s in found.figures["sightings"]} == {3, 4}
 
 
 def test_what_stands_before_a_body_is_no_other_shape():
-    looks = drawn()
-    looks.look(4, frame(4, occluder=True), scene().plates[4])
-    assert looks.shape().ok
+    ys, xs = np.nonzero(scene().masks[4])
+    front = np.zeros_like(scene().masks[4])
+    front[(ys.min() + ys.max()) // 2 : ys.max() + 1, xs.min() : xs.max() + 1] = True
+    for known, fine in ((front, True), (None, False)):
+        looks = drawn()
+        looks.look(4, frame(4, occluder=True), scene().plates[4], known)
+        assert looks.shape().ok is fine
 
 
 def test_a_body_too_small_to_compare_is_not_checked():
