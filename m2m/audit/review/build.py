@@ -1,0 +1,318 @@
+"""Builds a review: what is doubtful, a random sample, plants among it, one page, and the key that is not on it."""
+
+import hashlib
+import hmac
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from m2m import clips, video
+from m2m.audit.params import AuditParams
+from m2m.audit.review import media
+from m2m.audit.review.answers import CHECKLIST
+from m2m.audit.review.doubts import Doubtful, doubtful
+from m2m.audit.review.key import FOLDER, Item, Key, private_folder, read_key, write_key, write_private
+from m2m.audit.review.plants import FROM_ORIGINAL, KINDS, Box, Plant, drawn, from_original, length
+from m2m.audit.review.sample import ReviewParams, carriers, drawn_by_chance
+from m2m.audit.rows import AUDIT, read_audit
+from m2m.checkout import HASH, checkout
+from m2m.clips import MANIFEST, Clip, data_hash, read_card, read_manifest
+from m2m.errors import InputError, QuarantineError
+from m2m.files import file_sha256
+from m2m.progress import counter
+from m2m.published import fetch_published
+from m2m.release import keyed
+from m2m.release import read_key as read_secret
+from m2m.report.pages import render
+from m2m.store import data_store
+
+PAGE = "1"
+"""Version of the page and of the plants; raised when what a reviewer sees changes."""
+MOST_DOUBTFUL = 200
+"""Clips of the doubtful part; more would not open."""
+TRIES = 3
+"""Times of an original at which somebody is looked for to cut out."""
+
+Places = Callable[[np.ndarray], list[tuple[str, Box]]]
+"""Where a frame (H, W, 3) uint8 RGB shows somebody: `face` or `person`, and the box."""
+
+
+@dataclass(frozen=True)
+class ReviewSummary:
+    """What was written.
+
+    Attributes:
+        key: The review.
+        page: The page.
+        left_out: Doubtful clips that are not on it.
+        again: Whether it was there already.
+    """
+
+    key: Key
+    page: Path
+    left_out: int
+    again: bool
+
+    def __str__(self) -> str:
+        asked = self.key.count("sample") + self.key.count("plant")
+        text = f"{self.key.count('doubtful')} doubtful clips"
+        text += f" ({self.left_out} more are only in {AUDIT})" if self.left_out else ""
+        if asked:
+            text += f", {asked} drawn by chance with plants among them"
+        else:
+            text += "; no sample, so no bound on what remains follows from this review (--sample)"
+        return f"{text}: {self.page}"
+
+
+def build(dataset: Path, originals: Path | None, params: ReviewParams, eyes: AuditParams) -> ReviewSummary:
+    """Writes the page of a review and its key. The same question about the same data is the same review.
+
+    Args:
+        dataset: An audited data set: a working folder, a packed one, or a manifest folder.
+        originals: What it was made from; None: nothing is shown beside the doubtful frames, plants are drawn.
+        params: What to ask.
+        eyes: How people are found on originals, to put them back.
+
+    Raises:
+        InputError: It is not audited, holds no clip, a video is not the one that was audited or cannot be read, or
+            `originals` are those of another data set.
+        InfrastructureError: The machine, a store or a model's package fails.
+    """
+    card, rows = read_card(dataset), read_manifest(dataset / MANIFEST)
+    if data_hash(rows) != card.hash:
+        raise InputError(f"manifest and card of {dataset} do not belong together", "run what wrote them again")
+    audit, _ = read_audit(dataset)
+    released = sorted((c for c in rows if c.status == "ok"), key=lambda c: c.clip_id)
+    if not released:
+        raise InputError(f"{dataset} has no clip to look at", "see the reasons of its quarantined ones")
+    sources = _sources(originals, released, dataset)
+    secret = read_secret(private_folder(dataset) / "secret")
+    question = (card.hash, file_sha256(dataset / AUDIT), str(sorted(asdict(params).items())), str(originals), PAGE)
+    review = keyed(secret, "review", *question)
+    page = dataset / FOLDER / f"{review}.html"
+    doubts = doubtful(audit, rows, params.near)
+    left_out = max(0, len(doubts) - MOST_DOUBTFUL)
+    if page.is_file() and page.with_suffix(".json").is_file():
+        return ReviewSummary(read_key(review, dataset), page, left_out, True)
+    chance = np.random.default_rng(int.from_bytes(hmac.digest(secret, review.encode(), hashlib.sha256)))
+    places = _finder(sources, params, len(released), eyes)
+    with checkout(dataset) as folder:
+        builder = _Builder(folder, dataset / "plates", sources, places, chance, lambda i: keyed(secret, review, i))
+        key = builder.key(review, card.hash, params, released, doubts[:MOST_DOUBTFUL])
+        data = builder.page(key, doubts[:MOST_DOUBTFUL])
+    about = {"review": review, "dataset": card.hash, "page": PAGE, "schema": 1}
+    text = render(
+        "review.html",
+        name=card.name,
+        variant=card.variant,
+        hash=card.hash,
+        originals=originals is not None,
+        left_out=left_out,
+        about=about,
+        checklist=CHECKLIST,
+        data=data,
+        seed=params.seed,
+        population=len(released),
+    )
+    write_private(page, text.encode())
+    write_key(key, dataset)  # last: a review that has a key is whole
+    return ReviewSummary(key, page, left_out, False)
+
+
+def copied(summary: ReviewSummary, out: Path) -> Path:
+    """A copy of the page in another folder, `review.html`.
+
+    Raises:
+        InfrastructureError: It cannot be written.
+    """
+    path = out / "review.html"
+    write_private(path, summary.page.read_bytes())
+    return path
+
+
+class _Builder:
+    """Makes the items of one review.
+
+    Args:
+        folder: The working data set with the videos.
+        plates: Folder of plates, which need not be there.
+        sources: Originals by clip.
+        places: Where an original shows somebody; None without originals.
+        chance: Decides which plants are where; the reviewer cannot know it.
+        name: Gives the ids of items.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        plates: Path,
+        sources: Mapping[str, Path],
+        places: Places | None,
+        chance: np.random.Generator,
+        name: Callable[[str], str],
+    ) -> None:
+        self._folder, self._plates, self._sources, self._places = folder, plates, sources, places
+        self._chance, self._name = chance, name
+        self._planted: dict[str, Plant] = {}
+        self._by_id: dict[str, Clip] = {}
+
+    def key(
+        self, review: str, dataset: str, params: ReviewParams, released: Sequence[Clip], doubts: Sequence[Doubtful]
+    ) -> Key:
+        """The items in the order of the page, with what is put into which."""
+        self._by_id = {c.clip_id: c for c in released}
+        sample = drawn_by_chance(released, params)
+        chosen = carriers(released, sample, params.planted(len(sample)), self._chance)
+        items = [self._item("sample", clip, len(doubts) + i) for i, clip in enumerate(sample)]
+        kinds = [KINDS[i % len(KINDS)] for i in self._chance.permutation(len(chosen))]
+        for i, (clip, kind) in enumerate(zip(chosen, kinds, strict=True)):
+            plant = self._plant(clip, kind)
+            item = self._item("plant", clip, len(doubts) + len(sample) + i, plant=plant.about())
+            self._planted[item.item] = plant
+            items.append(item)
+        first = [self._item("doubtful", d.clip, i, doubts=dict(d.doubts)) for i, d in enumerate(doubts)]
+        shuffled = [items[i] for i in self._chance.permutation(len(items))]
+        drawn_ids = {c.clip_id for c in sample}
+        shared = sum(c.clip_id in drawn_ids for c in chosen)
+        return Key(review, dataset, PAGE, params.seed, len(released), shared, (*first, *shuffled))
+
+    def page(self, key: Key, doubts: Sequence[Doubtful]) -> dict[str, Any]:
+        """What the page shows: of the doubtful what they are, of the sample pictures and nothing else."""
+        by_clip = {d.clip.clip_id: d for d in doubts}
+        first, rest = [], []
+        with counter(len(key.items), "clip", "clips are shown") as advance:
+            for item in key.items:
+                if item.part == "doubtful":
+                    first.append({"id": item.item, **self._doubtful(by_clip[item.clip_id])})
+                else:
+                    plant = self._planted.get(item.item)
+                    rest.append({"id": item.item, "video": self._video(self._by_id[item.clip_id], plant)})
+                advance()
+        return {"doubtful": first, "sample": rest}
+
+    def _item(self, part: Any, clip: Clip, number: int, **more: Any) -> Item:
+        return Item(self._name(str(number))[:12], part, clip.clip_id, clip.sha256, **more)
+
+    def _file(self, clip: Clip) -> Path:
+        path = self._folder / clip.path
+        if not path.resolve().is_relative_to(self._folder.resolve()):
+            raise InputError(f"the manifest names {clip.path}, which lies outside of the data set")
+        try:
+            found = file_sha256(path)
+        except OSError as error:
+            raise InputError(
+                f"cannot read {path}: {error.strerror}", "run m2m audit: it says what is missing"
+            ) from error
+        if found != clip.sha256:
+            raise InputError(f"{path} has other bytes than the manifest says", "run m2m augment again, then the audit")
+        return path
+
+    def _video(self, clip: Clip, plant: Plant | None = None) -> str:
+        path = self._file(clip)
+        try:
+            frames = plant.into(media.images(path)) if plant is not None else None
+            return media.address(media.encoded(path, frames), "video/mp4")
+        except QuarantineError as error:
+            raise InputError(
+                f"{clip.clip_id}: {error.what}", "run m2m audit: a clip that cannot be read fails"
+            ) from error
+
+    def _plant(self, clip: Clip, kind: str) -> Plant:
+        source, info = self._sources.get(clip.clip_id), video.probe(self._file(clip))
+        n, size = max(1, clip.n_frames), (info.width, info.height)
+        if kind in FROM_ORIGINAL and source is not None and self._places is not None:
+            k = length(kind, n, info.fps, self._chance)
+            starts = sorted({int(s) for s in self._chance.integers(0, n - k + 1, TRIES)})
+            for first in starts:
+                try:
+                    frames = [f.image for f in islice(video.read(source, size), first, first + k)]
+                except QuarantineError:
+                    break  # an original that cannot be read has nobody to cut out; the plant is drawn
+                if frames:
+                    found = from_original(kind, np.stack(frames), first, self._places(frames[0]), self._chance)
+                    if found is not None:
+                        return found
+        return drawn(kind, n, size, info.fps, self._chance)
+
+    def _doubtful(self, doubt: Doubtful) -> dict[str, Any]:
+        """A doubtful clip as the page shows it; one that cannot be read is only told of."""
+        shown: dict[str, Any] = {
+            "clip": doubt.clip.clip_id,
+            "why": doubt.why,
+            "words": list(doubt.words),
+            "settles": sorted(doubt.doubts),
+            "fixed": list(doubt.fixed),
+            "stills": [],
+            "video": "",
+        }
+        try:
+            path = self._file(doubt.clip)
+            shown["video"] = media.address(media.encoded(path), "video/mp4")
+            shown["stills"] = [self._still(path, doubt.clip, mark) for mark in doubt.marks]
+        except (QuarantineError, InputError) as error:
+            shown["words"].append(f"it cannot be shown: {error.what}")
+        return shown
+
+    def _still(self, path: Path, clip: Clip, mark: Any) -> dict[str, Any]:
+        boxes = [mark.box] if mark.box is not None else []
+        frame = video.picture(path, mark.frame)
+        panes = [("finished", frame)]
+        size = (frame.shape[1], frame.shape[0])
+        plate, source = self._plates / f"{clip.clip_id}.mkv", self._sources.get(clip.clip_id)
+        if mark.check == "plate" and plate.is_file():
+            panes.append(("plate", video.picture(plate, mark.frame, size)))
+        if source is not None:
+            panes.append(("original", video.picture(source, mark.frame, size)))
+        return {
+            "words": f"frame {mark.frame}, {mark.check}: {mark.words}".rstrip(": "),
+            "panes": [
+                {
+                    "name": name,
+                    "frame": media.still(image, boxes),
+                    "close": media.close_up(image, boxes[0]) if boxes else "",
+                }
+                for name, image in panes
+            ],
+        }
+
+
+def _sources(originals: Path | None, released: Sequence[Clip], dataset: Path) -> dict[str, Path]:
+    if originals is None:
+        return {}
+    found = {c.clip_id: Path(c.path) for c in clips.scan(originals) if c.status == "ok"}
+    own = {c.clip_id for c in released}
+    if not own & found.keys():
+        raise InputError(f"no clip of {dataset} was made from {originals}", "name what m2m augment was given")
+    return {name: path for name, path in found.items() if name in own}
+
+
+def _finder(sources: Mapping[str, Path], params: ReviewParams, n: int, eyes: AuditParams) -> Places | None:
+    """How people are found on originals; the models are loaded only where plants are made of them."""
+    if not sources or not params.planted(min(params.sample, n)):
+        return None
+    from m2m.audit.eyes import Eyes
+
+    models = Eyes(eyes)
+    return lambda frame: [(place.kind, place.box) for place in models.places(frame)]
+
+
+def open_dataset(dataset: str, out: Path | None) -> Path:
+    """The folder of a data set to review; of a published one the manifest folder, written to `out`.
+
+    Raises:
+        InputError: There is no such data set, or a published one has no folder to go to.
+        InfrastructureError: The store cannot be reached.
+    """
+    if not HASH.fullmatch(dataset):
+        if not Path(dataset).is_dir():
+            raise InputError(f"{dataset} is not a data set", "name its folder, or the hash of a published one")
+        return Path(dataset)
+    if out is None:
+        raise InputError("a published data set needs --out", "its manifest, the page and the decisions go there")
+    if (out / MANIFEST).is_file() and read_card(out).hash == dataset:
+        return out
+    return fetch_published(dataset, data_store(), out)
