@@ -13,13 +13,14 @@ from typing import Any
 from m2m.audit.bound import Bound, residual
 from m2m.audit.rows import Check, Row
 from m2m.clips import Clip
-from m2m.errors import InputError
+from m2m.errors import GateError, InputError
 from m2m.files import write_atomic
 from m2m.fingerprints import canonical, fingerprint
 
 REVIEW = "review.json"
 SCHEMA = 1
 NOTHING, SOMEBODY = "nothing", "somebody"
+SHOWN = 10
 NOT_SEEN = frozenset({"bytes", "file", "names", "timing", "audit"})
 """Checks that nobody can settle by looking: of bytes, tags and times, and an audit that broke."""
 
@@ -171,6 +172,26 @@ def objection(row: Row, clip: Clip, reviews: Reviews) -> str:
         return ""
     left = [name for name in row.failed if name not in reviews.cleared(row)]
     return row.why() if left or not row.failed else ""
+
+
+def refuse_shown(dataset: Path, identity: str, clips: Iterable[Clip]) -> None:
+    """Stops where a person saw somebody in a clip.
+
+    Args:
+        dataset: The folder of `review.json`, if there is one.
+        identity: The data set's hash.
+        clips: Its manifest.
+
+    Raises:
+        GateError: Somebody was seen; names the clips.
+        InputError: What people decided is damaged, or of another data set.
+    """
+    reviews = read_reviews(dataset, identity)
+    shown = {c.clip_id: said(seen) for c in clips if c.status == "ok" and (seen := reviews.somebody(c)) is not None}
+    if shown:
+        named = "; ".join(f"{name} ({why})" for name, why in sorted(shown.items())[:SHOWN])
+        more = f" and {len(shown) - SHOWN} more" if len(shown) > SHOWN else ""
+        raise GateError(f"{len(shown)} clip(s) of {dataset} show somebody: {named}{more}", "leave them out")
 
 
 def said(decision: Decision) -> str:
