@@ -18,11 +18,12 @@ from m2m.audit.review.doubts import Doubtful, doubtful
 from m2m.audit.review.key import FOLDER, Item, Key, private_folder, read_key, write_key, write_private
 from m2m.audit.review.plants import FROM_ORIGINAL, KINDS, Box, Plant, drawn, from_original, length
 from m2m.audit.review.sample import ReviewParams, carriers, drawn_by_chance
-from m2m.audit.rows import AUDIT, read_audit
+from m2m.audit.rows import AUDIT, read_audit, row_dict
 from m2m.checkout import HASH, checkout
 from m2m.clips import MANIFEST, Clip, data_hash, read_card, read_manifest
 from m2m.errors import InputError, QuarantineError
 from m2m.files import file_sha256
+from m2m.fingerprints import fingerprint
 from m2m.progress import counter
 from m2m.published import fetch_published
 from m2m.release import keyed
@@ -91,8 +92,8 @@ def build(dataset: Path, originals: Path | None, params: ReviewParams, eyes: Aud
         raise InputError(f"{dataset} has no clip to look at", "see the reasons of its quarantined ones")
     sources = _sources(originals, released, dataset)
     secret = read_secret(private_folder(dataset) / "secret")
-    question = (card.hash, file_sha256(dataset / AUDIT), str(sorted(asdict(params).items())), str(originals), PAGE)
-    review = keyed(secret, "review", *question)
+    question = fingerprint(card.hash, [row_dict(r) for r in audit], asdict(params), str(originals), PAGE)
+    review = keyed(secret, "review", question)
     page = dataset / FOLDER / f"{review}.html"
     doubts = doubtful(audit, rows, params.near)
     left_out = max(0, len(doubts) - MOST_DOUBTFUL)
@@ -113,7 +114,7 @@ def build(dataset: Path, originals: Path | None, params: ReviewParams, eyes: Aud
         originals=originals is not None,
         left_out=left_out,
         about=about,
-        checklist=CHECKLIST,
+        checklist=list(CHECKLIST.items()),
         data=data,
         seed=params.seed,
         population=len(released),
