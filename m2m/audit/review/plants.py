@@ -222,7 +222,7 @@ def _figure(kind: str, height: int, rng: np.random.Generator) -> tuple[Cut, floa
 def _person(look: int) -> tuple[np.ndarray, np.ndarray]:
     """Frames (T, H, W, 3) of a drawn person who walks, squats or waves, and the masks (T, H, W)."""
     label = ("wave", "squat", "clap", "march")[look]
-    clip = draw_clip(ClipSpec(label=label, seed=look, fps=Fraction(10), seconds=0.8, camera="still", clutter=False))
+    clip = draw_clip(ClipSpec(label=label, seed=look, fps=Fraction(10), seconds=0.5, camera="still", clutter=False))
     return clip.frames, clip.masks
 
 
