@@ -215,7 +215,8 @@ def _figure(kind: str, height: int, rng: np.random.Generator) -> tuple[Cut, floa
     pictures = np.stack([cv2.resize(np.ascontiguousarray(p), to, interpolation=cv2.INTER_AREA) for p in pictures])
     alpha = np.stack([cv2.resize(np.ascontiguousarray(a), to, interpolation=cv2.INTER_AREA) for a in alpha])
     alpha = np.stack([cv2.GaussianBlur(a, (3, 3), 0) for a in alpha])  # no edge as sharp as scissors cut
-    return (Cut(pictures[:1], alpha[:1]) if kind == "picture" else Cut(pictures, alpha)), opacity
+    still = kind in ("picture", "face")  # of somebody who moves, the cut of one frame shows no face in the next
+    return (Cut(pictures[:1], alpha[:1]) if still else Cut(pictures, alpha)), opacity
 
 
 @cache
