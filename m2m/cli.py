@@ -429,7 +429,7 @@ def _audit_review(args: argparse.Namespace) -> int:
     folder = open_dataset(args.dataset, args.out)
     done = build(folder, args.originals, params, _load("audit", args))
     _say(str(done))
-    if args.out is not None:
+    if args.out is not None and args.out != folder:
         _say(f"copy: {copied(done, args.out)}")
     if args.serve:
         server = Server(folder, done.key, done.page, args.port)

@@ -14,7 +14,7 @@ from m2m import clips, video
 from m2m.audit.params import AuditParams
 from m2m.audit.review import media
 from m2m.audit.review.answers import CHECKLIST
-from m2m.audit.review.doubts import Doubtful, doubtful
+from m2m.audit.review.doubts import Doubtful, Mark, doubtful
 from m2m.audit.review.key import FOLDER, Item, Key, private_folder, read_key, write_key, write_private
 from m2m.audit.review.plants import FROM_ORIGINAL, KINDS, Box, Plant, drawn, from_original, length
 from m2m.audit.review.sample import ReviewParams, carriers, drawn_by_chance
@@ -35,6 +35,8 @@ PAGE = "1"
 """Version of the page and of the plants; raised when what a reviewer sees changes."""
 MOST_DOUBTFUL = 200
 """Clips of the doubtful part; more would not open."""
+MOST_BYTES = 800_000_000
+"""Of the sample's videos as text; with more, browsers become slow or give up."""
 TRIES = 3
 """Times of an original at which somebody is looked for to cut out."""
 
@@ -184,7 +186,7 @@ class _Builder:
     def page(self, key: Key, doubts: Sequence[Doubtful]) -> dict[str, Any]:
         """What the page shows: of the doubtful what they are, of the sample pictures and nothing else."""
         by_clip = {d.clip.clip_id: d for d in doubts}
-        first, rest = [], []
+        first, rest, size = [], [], 0
         with counter(len(key.items), "clip", "clips are shown") as advance:
             for item in key.items:
                 if item.part == "doubtful":
@@ -192,6 +194,12 @@ class _Builder:
                 else:
                     plant = self._planted.get(item.item)
                     rest.append({"id": item.item, "video": self._video(self._by_id[item.clip_id], plant)})
+                    size += len(rest[-1]["video"])
+                if size > MOST_BYTES:
+                    raise InputError(
+                        f"the page would have more than {MOST_BYTES // 10**6} MB of video, which browsers do not open",
+                        "ask for fewer clips with --sample",
+                    )
                 advance()
         return {"doubtful": first, "sample": rest}
 
@@ -258,7 +266,7 @@ class _Builder:
             shown["words"].append(f"it cannot be shown: {error.what}")
         return shown
 
-    def _still(self, path: Path, clip: Clip, mark: Any) -> dict[str, Any]:
+    def _still(self, path: Path, clip: Clip, mark: Mark) -> dict[str, Any]:
         boxes = [mark.box] if mark.box is not None else []
         frame = video.picture(path, mark.frame)
         panes = [("finished", frame)]
@@ -267,7 +275,7 @@ class _Builder:
         if mark.check == "plate" and plate.is_file():
             panes.append(("plate", video.picture(plate, mark.frame, size)))
         if source is not None:
-            panes.append(("original", video.picture(source, mark.frame, size)))
+            panes.append(("original", video.picture(source, mark.frame if mark.source is None else mark.source, size)))
         return {
             "words": f"frame {mark.frame}, {mark.check}: {mark.words}".rstrip(": "),
             "panes": [

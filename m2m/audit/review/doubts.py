@@ -21,12 +21,14 @@ class Mark:
         frame: Number of the frame.
         box: x0, y0, x1, y1 in pixels; None for the whole frame.
         words: What was measured there.
+        source: The original's frame that it is compared with; None: the same.
     """
 
     check: str
     frame: int
     box: tuple[float, float, float, float] | None
     words: str
+    source: int | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,11 @@ def marks(name: str, check: Check) -> list[Mark]:
     """The places that a check names; what is not a place as checks write them is left out."""
     lists = [check.figures.get(kind) for kind in ("sightings", "copies", "flags")]
     entries = [e for entries in lists if isinstance(entries, list) for e in entries if isinstance(e, Mapping)]
-    found = [Mark(name, e["frame"], _box(e.get("box")), _words(e)) for e in entries if isinstance(e.get("frame"), int)]
+    found = [
+        Mark(name, e["frame"], _box(e.get("box")), _words(e), e["source"] if isinstance(e.get("source"), int) else None)
+        for e in entries
+        if isinstance(e.get("frame"), int)
+    ]
     if not found and check.ok is False:
         dips = check.figures.get("dips")
         found = [Mark(name, t, None, "hardly differs from its original") for t in (dips or []) if isinstance(t, int)]

@@ -27,7 +27,7 @@ def encoded(path: Path, frames: Iterator[np.ndarray] | None = None) -> bytes:
         frames: What to show instead of its frames, (H, W, 3) uint8 RGB.
 
     Returns:
-        The file, padded: its length says no more than to what power of 2 it comes.
+        The file, padded: its length says no more than to what quarter of a power of 2 it comes.
 
     Raises:
         QuarantineError: The clip cannot be read.
@@ -54,10 +54,13 @@ def images(path: Path) -> Iterator[np.ndarray]:
 
 
 def padded(data: bytes) -> bytes:
-    """An MP4 of a length that is a power of 2: the rest is an empty box, which players skip."""
+    """An MP4 of a round length: the rest is an empty box, which players skip."""
     room = SMALLEST
-    while room < len(data) + 8:
+    while 2 * room < len(data) + 8:
         room *= 2
+    step = room // 4
+    while room < len(data) + 8:
+        room += step
     rest = room - len(data)
     return data + struct.pack(">I4s", rest, b"free") + bytes(rest - 8)
 

@@ -39,7 +39,8 @@ def test_quarantined_clips_are_not_shown():
 
 def test_copies_dips_and_odd_figures():
     copy = {"frame": 2, "source": 7, "kind": "person", "box": [1, 2, 3, 4], "share": 0.9}
-    assert "of frame 7" in marks("copies", Check(False, {"copies": [copy]}))[0].words
+    mark = marks("copies", Check(False, {"copies": [copy]}))[0]
+    assert "of frame 7" in mark.words and (mark.frame, mark.source) == (2, 7)
     assert [m.frame for m in marks("copies", Check(False, {"dips": [4, 5]}))] == [4, 5]
     odd = Check(False, {"sightings": ["x", {"frame": "3"}, {"frame": 1, "box": [1]}], "copies": 3})
     assert [(m.frame, m.box) for m in marks("odd", odd)] == [(1, None)]

@@ -11,6 +11,7 @@ import pytest
 from m2m.audit.decisions import read_reviews
 from m2m.audit.gate import gate
 from m2m.audit.params import AuditParams, GateParams
+from m2m.audit.review import build as module
 from m2m.audit.review import media
 from m2m.audit.review.answers import read_answers
 from m2m.audit.review.build import build, copied, open_dataset
@@ -43,22 +44,27 @@ def data(page):
     return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)[1])
 
 
+def sample(page):
+    """Videos of the sample by item, in order."""
+    return dict(re.findall(r'<script type="text/plain" id="v([0-9a-f]+)">(.*?)</script>', page))
+
+
 def test_the_page_does_not_tell_which_are_plants(base):
     _, done = base
     page = done.page.read_text()
-    items = data(page)["sample"]
+    items = sample(page)
     assert len(items) == 13 and done.key.count("plant") == 10
-    assert all(set(item) == {"id", "video"} for item in items)
+    assert data(page)["sample"] == list(items)  # ids, and beside them the videos
     planted = {i.item for i in done.key.items if i.part == "plant"}
-    assert [i["id"] in planted for i in items] != sorted(i["id"] in planted for i in items)
-    assert len({len(item["video"]) for item in items}) == 1
+    assert [i in planted for i in items] != sorted(i in planted for i in items)
+    assert len({len(video) for video in items.values()}) == 1
     assert {i.sha256 for i in done.key.items}.isdisjoint(re.findall(r"[0-9a-f]{64}", page))
 
 
 def test_plants_are_in_the_videos_and_clips_of_the_sample_are_as_they_are(base, tmp_path):
     folder, done = base
     clips = {c.clip_id: c for c in read_manifest(folder / MANIFEST)}
-    shown = {i["id"]: base64.b64decode(i["video"].partition(",")[2]) for i in data(done.page.read_text())["sample"]}
+    shown = {i: base64.b64decode(video.partition(",")[2]) for i, video in sample(done.page.read_text()).items()}
     for item in done.key.items:
         if item.part == "doubtful":
             continue
@@ -81,7 +87,7 @@ def decoded(folder, video):
 def test_names_and_notes_stay_text(base):
     page = base[1].page.read_text()
     assert ALIEN not in page and "&lt;script&gt;alert(1)" in page
-    assert page.count("<script") == 2
+    assert page.count("<script") == 2 + len(sample(page))
 
 
 def test_page_key_and_secret_are_for_their_owner_alone(base):
@@ -252,3 +258,17 @@ def test_a_published_data_set_gets_a_folder(folder, tmp_path, monkeypatch):
     assert copied(done, tmp_path / "copy").read_bytes() == done.page.read_bytes()
     with pytest.raises(InputError, match="is not a data set"):
         open_dataset(str(tmp_path / "none"), None)
+
+
+def test_a_round_length_tells_little_of_what_is_in_it():
+    lengths = {len(media.padded(bytes(n))) for n in range(1, 400_000, 997)}
+    assert len(lengths) < 22
+    assert all(
+        n + 8 <= len(media.padded(bytes(n))) <= max(1 << 14, 1.26 * n + 32) for n in (1, 20_000, 65_528, 65_530, 10**6)
+    )
+
+
+def test_a_page_that_no_browser_opens_is_refused(folder, monkeypatch):
+    monkeypatch.setattr(module, "MOST_BYTES", 30_000)
+    with pytest.raises(InputError, match="--sample"):
+        reviewed(folder, sample=3, plants=0)
