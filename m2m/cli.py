@@ -417,6 +417,7 @@ def _audit(args: argparse.Namespace) -> int:
     out, params = args.output or args.dataset, _load("audit", args)
     done = audit(args.dataset, args.originals, out, params, workers=args.workers, resume=args.resume)
     _say(str(done))
+    _say(f"certificate: {out / 'audit.html'}")
     return int(Exit.GATE if done.failed else Exit.DONE)
 
 

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata, resources
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -288,23 +289,30 @@ def _not_checked(checks: Mapping[str, Mapping[str, Any]], required: Sequence[str
 
 def _attack(path: Path, dataset: str) -> dict[str, Any]:
     """The attackers' figures, or why there are none; a file that cannot be used counts for nothing and is told of."""
+    none: dict[str, Any] = {"rows": [], "conditions": {}, "notes": []}
     if not path.is_file():
-        return {"rows": [], "why": "no attacker was run"}
+        return {**none, "why": "no attacker was run"}
     try:
         values = json.loads(path.read_bytes())
         if values.get("dataset", dataset) != dataset:
-            return {"rows": [], "why": f"{ATTACK} is of another data set: it does not count"}
-        rows = [_attack_row(row) for row in values.get("rows", values.get("table"))]
+            return {**none, "why": f"{ATTACK} is of another data set: it does not count"}
+        rows = [_attack_row(row) for row in values["rows"]]
+        conditions = {
+            str(k): v if isinstance(v, str) else json.dumps(v) for k, v in values.get("conditions", {}).items()
+        }
+        notes = [str(note) for note in values.get("notes", [])]
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        return {"rows": [], "why": f"{ATTACK} cannot be read and does not count: {error!r:.200}"}
-    return {"rows": rows, "why": "" if rows else f"{ATTACK} has no figure"}
+        return {**none, "why": f"{ATTACK} cannot be read and does not count: {error!r:.200}"}
+    return {"rows": rows, "conditions": conditions, "notes": notes, "why": "" if rows else f"{ATTACK} has no figure"}
 
 
 def _attack_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    numbers = {k: None if row.get(k) is None else float(row[k]) for k in ("value", "low", "high", "chance")}
-    if numbers["value"] is None:
+    names = ("value", "low", "high", "chance", "control")
+    numbers = {k: None if row.get(k) is None else float(row[k]) for k in names}
+    if numbers["value"] is None or not all(isfinite(v) for v in numbers.values() if v is not None):
         raise ValueError("a figure has no value")
-    return {**{k: str(row[k]) for k in ("attacker", "variant", "figure")}, **numbers, "n": int(row["n"])}
+    said = {k: str(row[k]) for k in ("attacker", "variant", "figure")}
+    return {**said, **numbers, "n": int(row["n"]), "verdict": str(row.get("verdict", ""))}
 
 
 def _recall() -> dict[str, Any]:

@@ -125,11 +125,24 @@ def test_attackers_are_shown_whoever_they_are_and_what_cannot_be_used_is_told(tm
     }
     (folder / "attack.json").write_text(json.dumps({"rows": [row, {**row, "low": None, "chance": None}]}))
     values, page = written(folder)
-    assert values["attack"]["rows"][0] == row and "rank-1" in page and "0.1 to 0.3" in page
+    assert (
+        values["attack"]["rows"][0] == {**row, "control": None, "verdict": ""}
+        and "rank-1" in page
+        and "0.1 to 0.3" in page
+    )
     assert "attack.json" in values["files"]
+    also = {
+        "rows": [{**row, "control": 0.19, "verdict": "no more than <chance>"}],
+        "conditions": {"seeds": 3},
+        "notes": ["no iris"],
+    }
+    (folder / "attack.json").write_text(json.dumps(also))
+    page = written(folder)[1]
+    assert "no more than &lt;chance&gt;" in page and "no iris" in page and "seeds: 3" in page and "0.19" in page
     for text, why in (
         ("{", "cannot be read"),
         (json.dumps({"rows": [{"attacker": "x"}]}), "cannot be read"),
+        (json.dumps({"rows": [{**row, "value": float("nan")}]}), "cannot be read"),
         (json.dumps({"rows": []}), "has no figure"),
         (json.dumps({"rows": [row], "dataset": "0" * 64}), "of another data set"),
     ):
