@@ -4,20 +4,18 @@ It is written twice, for readers as `audit.html` and for programs into `audit.js
 done is told of as such, never as passed.
 """
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata, resources
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from m2m import __version__
-from m2m.audit.bound import interval
 from m2m.audit.decisions import REVIEW, Reviews, objection, read_reviews
+from m2m.audit.evidence import ATTACK, attack, recall
 from m2m.audit.gate import ABOUT_PEOPLE, HELD
 from m2m.audit.params import REQUIRED
 from m2m.audit.rows import AUDIT, Row, read_audit, write_audit
@@ -29,7 +27,6 @@ from m2m.report.pages import render
 from m2m.shards import FILE as SHARDS
 
 PAGE = "audit.html"
-ATTACK = "attack.json"
 RELEASED = "released"
 """The name of a data set whose ids say nothing."""
 
@@ -108,7 +105,7 @@ def write_certificate(dataset: Path, out: Path, *, strict: bool = True) -> Certi
         unused = str(error)
     files = {n: file_sha256(dataset / n) for n in (MANIFEST, CARD, HELD, SHARDS) if (dataset / n).is_file()}
     values = {
-        **certificate(card, clips, rows, about, reviews, _attack(out / ATTACK, card.hash), unused),
+        **certificate(card, clips, rows, about, reviews, attack(out / ATTACK, card.hash), unused),
         "files": {**files, **{n: file_sha256(out / n) for n in (REVIEW, ATTACK) if (out / n).is_file()}},
     }
     write_audit(out, rows, {**about, "certificate": values})
@@ -126,7 +123,7 @@ def certificate(
     rows: Sequence[Row],
     about: Mapping[str, Any],
     reviews: Reviews,
-    attack: Mapping[str, Any],
+    attacked: Mapping[str, Any],
     unused: str = "",
 ) -> dict[str, Any]:
     """All that the certificate says, as JSON values; the same inputs give the same.
@@ -137,7 +134,7 @@ def certificate(
         rows: Its audit.
         about: What the audit was made with.
         reviews: What people decided.
-        attack: `rows` of attackers' figures, `why` there are none.
+        attacked: `rows` of attackers' figures, `why` there are none.
         unused: Why there is a review that does not count, if there is one.
     """
     audited = {row.clip_id: row for row in rows}
@@ -192,8 +189,8 @@ def certificate(
         },
         "reviews": [{**canonical(t), "bound": asdict(t.bound)} for t in reviews.tallies],
         "bound": asdict(reviews.bound),
-        "attack": dict(attack),
-        "recall": _recall(),
+        "attack": dict(attacked),
+        "recall": recall(),
         "not_checked": _not_checked(looked, required),
         "remains": words()["remains"],
     }
@@ -285,45 +282,3 @@ def _not_checked(checks: Mapping[str, Mapping[str, Any]], required: Sequence[str
             out.append(f"{name}, of {n} clip(s): {reason}.{must}")
     done = {name for name, counts in checks.items() if counts["passed"] + counts["failed"] + counts["cleared"]}
     return out + [entry["what"] for entry in words()["unlooked"] if entry.get("unless") not in done]
-
-
-def _attack(path: Path, dataset: str) -> dict[str, Any]:
-    """The attackers' figures, or why there are none; a file that cannot be used counts for nothing and is told of."""
-    none: dict[str, Any] = {"rows": [], "conditions": {}, "notes": []}
-    if not path.is_file():
-        return {**none, "why": "no attacker was run"}
-    try:
-        values = json.loads(path.read_bytes())
-        if values.get("dataset", dataset) != dataset:
-            return {**none, "why": f"{ATTACK} is of another data set: it does not count"}
-        rows = [_attack_row(row) for row in values["rows"]]
-        conditions = {
-            str(k): v if isinstance(v, str) else json.dumps(v) for k, v in values.get("conditions", {}).items()
-        }
-        notes = [str(note) for note in values.get("notes", [])]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        return {**none, "why": f"{ATTACK} cannot be read and does not count: {error!r:.200}"}
-    return {"rows": rows, "conditions": conditions, "notes": notes, "why": "" if rows else f"{ATTACK} has no figure"}
-
-
-def _attack_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("value", "low", "high", "chance", "control")
-    numbers = {k: None if row.get(k) is None else float(row[k]) for k in names}
-    if numbers["value"] is None or not all(isfinite(v) for v in numbers.values() if v is not None):
-        raise ValueError("a figure has no value")
-    said = {k: str(row[k]) for k in ("attacker", "variant", "figure")}
-    return {**said, **numbers, "n": int(row["n"]), "verdict": str(row.get("verdict", ""))}
-
-
-def _recall() -> dict[str, Any]:
-    """What benchmarks measured of the detectors by skin tone, size and truncation, if they did."""
-    path = resources.files("m2m.audit").joinpath("recall.yaml")
-    if not path.is_file():
-        return {"conditions": "", "groups": [], "why": "nothing was measured yet"}
-    values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    groups = []
-    for g in values["groups"]:
-        n, found = int(g["n"]), int(g["found"])
-        low, high = interval(found, n) if n else (0.0, 1.0)
-        groups.append({"group": g["group"], "value": str(g["value"]), "n": n, "found": found, "low": low, "high": high})
-    return {"conditions": str(values["conditions"]), "groups": groups, "why": ""}

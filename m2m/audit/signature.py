@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from m2m.audit.certificate import ATTACK, PAGE
+from m2m.audit.certificate import PAGE
 from m2m.audit.decisions import REVIEW
+from m2m.audit.evidence import ATTACK
 from m2m.audit.gate import HELD
 from m2m.audit.review.answers import now
 from m2m.audit.rows import AUDIT, read_audit

@@ -11,7 +11,7 @@ import pytest
 from m2m.audit.decisions import read_reviews
 from m2m.audit.gate import gate
 from m2m.audit.params import AuditParams, GateParams
-from m2m.audit.review import build as module
+from m2m.audit.review import items as module
 from m2m.audit.review import media
 from m2m.audit.review.answers import read_answers
 from m2m.audit.review.build import build, copied, open_dataset
