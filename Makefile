@@ -64,8 +64,8 @@ images: ## Build the stages' images: make images [IMAGES="base detect"] [REGISTR
 
 lock: .venv/bin/m2m ## Resolve the dependencies anew
 	$(UV) pip compile pyproject.toml -q --upgrade -o requirements/cpu.txt --custom-compile-command "make lock"
-	$(UV) pip compile pyproject.toml -q --upgrade --extra train --extra baselines --extra pipelines -o requirements/all.txt --custom-compile-command "make lock"
-	$(UV) pip compile pyproject.toml -q --upgrade --extra train --extra baselines --extra pipelines --extra gl --extra smplx --extra dev -o requirements/dev.txt --custom-compile-command "make lock"
+	$(UV) pip compile pyproject.toml -q --upgrade --extra train --extra baselines --extra pipelines --extra sign -o requirements/all.txt --custom-compile-command "make lock"
+	$(UV) pip compile pyproject.toml -q --upgrade --extra train --extra baselines --extra pipelines --extra gl --extra smplx --extra sign --extra dev -o requirements/dev.txt --custom-compile-command "make lock"
 	$(UV) pip compile pyproject.toml -q --extra task -c requirements/all.txt -o requirements/image-common.txt --custom-compile-command "make lock"
 	$(UV) pip compile pyproject.toml -q --extra curate --extra pipelines --extra server -c requirements/all.txt -o requirements/image-base.txt --custom-compile-command "make lock"
 	$(UV) pip compile pyproject.toml -q --extra task --extra gl -c requirements/all.txt -o requirements/image-recover.txt --custom-compile-command "make lock"

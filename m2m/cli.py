@@ -14,7 +14,15 @@ from m2m.errors import Exit, InputError, M2MError
 
 Command = Callable[[argparse.Namespace], int]
 
-PAIRS = (("curate", "report"), ("curate", "compare"), ("model", "convert"))
+PAIRS = (
+    ("curate", "report"),
+    ("curate", "compare"),
+    ("model", "convert"),
+    ("audit", "review"),
+    ("audit", "decide"),
+    ("audit", "certify"),
+    ("audit", "verify"),
+)
 """Commands of two words."""
 
 
@@ -169,6 +177,39 @@ def _add_augment(add: Callable[..., argparse.ArgumentParser]) -> None:
     audit.add_argument("--output", type=Path, default=None, help="a folder (default: DATASET)")
     _workers(audit)
     _resume(audit)
+
+    review = add(
+        "audit-review", _audit_review, "write the page on which a person looks (m2m audit review)", params=True
+    )
+    review.add_argument("dataset", metavar="DATASET", help="an audited data set: its folder, or its hash with --out")
+    text = "what it was made from: shown beside doubtful frames, and plants are made of it"
+    review.add_argument("--originals", type=Path, default=None, help=text)
+    text = "clips drawn by chance, for a bound on what remains (default: 0, only what is doubtful)"
+    review.add_argument("--sample", type=int, default=0, help=text)
+    review.add_argument("--seed", type=int, default=0, help="of the sample (default: 0)")
+    text = "clips among the sample that somebody is put into (default: a fifth of it, 10 at least)"
+    review.add_argument("--plants", type=int, default=None, help=text)
+    text = "of each check, clips that passed and came nearest to failing (default: 3)"
+    review.add_argument("--near", type=int, default=3, help=text)
+    review.add_argument("--out", type=Path, default=None, help="folder for a copy of the page, review.html")
+    text = "show the page to this machine's browser, record every answer as it comes; Ctrl-C ends it"
+    review.add_argument("--serve", action="store_true", help=text)
+    review.add_argument("--port", type=int, default=0, help="with --serve: on 127.0.0.1 (default: any that is free)")
+
+    decide = add("audit-decide", _audit_decide, "record the answers that the page saved (m2m audit decide)")
+    decide.add_argument("dataset", metavar="DATASET", type=Path, help="the data set that was reviewed")
+    decide.add_argument("decisions", metavar="DECISIONS", type=Path, help="the file that the page saved")
+    decide.add_argument("--reviewer", default="", help="name or pseudonym, if the file has none")
+
+    certify = add("audit-certify", _audit_certify, "write the certificate again, and sign it (m2m audit certify)")
+    certify.add_argument("dataset", metavar="DATASET", type=Path, help="an audited data set")
+    certify.add_argument("--key", type=Path, default=None, help="an Ed25519 private key, PEM: signs it")
+    text = "a file that the page of a review saved, recorded first; may be given again"
+    certify.add_argument("--decisions", type=Path, action="append", default=[], help=text)
+
+    verify = add("audit-verify", _audit_verify, "check data set, certificate and signature (m2m audit verify)")
+    verify.add_argument("dataset", metavar="DATASET", type=Path, help="a certified data set")
+    verify.add_argument("--public", type=Path, default=None, help="the public key that it must be signed with, PEM")
 
     gate = add("gate", _gate, "fail where a data set may not be used", params=True)
     gate.add_argument("dataset", metavar="DATASET", help="an audited data set: its folder, or its hash")
@@ -376,7 +417,48 @@ def _audit(args: argparse.Namespace) -> int:
     out, params = args.output or args.dataset, _load("audit", args)
     done = audit(args.dataset, args.originals, out, params, workers=args.workers, resume=args.resume)
     _say(str(done))
+    _say(f"certificate: {out / 'audit.html'}")
     return int(Exit.GATE if done.failed else Exit.DONE)
+
+
+def _audit_review(args: argparse.Namespace) -> int:
+    from m2m.audit.review.build import build, copied, open_dataset
+    from m2m.audit.review.sample import ReviewParams
+    from m2m.audit.review.serve import Server, serve
+
+    params = ReviewParams(args.sample, args.seed, args.plants, args.near)
+    folder = open_dataset(args.dataset, args.out)
+    done = build(folder, args.originals, params, _load("audit", args))
+    _say(str(done))
+    if args.out is not None and args.out != folder:
+        _say(f"copy: {copied(done, args.out)}")
+    if args.serve:
+        server = Server(folder, done.key, done.page, args.port)
+        _say(f"open {server.address} in this machine's browser; Ctrl-C ends it")
+        serve(server)
+        _say(f"recorded: {server.said()}")
+    return int(Exit.DONE)
+
+
+def _audit_decide(args: argparse.Namespace) -> int:
+    from m2m.audit.review.settle import decide
+
+    _say(str(decide(args.dataset, args.decisions, args.reviewer)))
+    return int(Exit.DONE)
+
+
+def _audit_certify(args: argparse.Namespace) -> int:
+    from m2m.audit.certificate import certify
+
+    _say(str(certify(args.dataset, args.decisions, args.key)))
+    return int(Exit.DONE)
+
+
+def _audit_verify(args: argparse.Namespace) -> int:
+    from m2m.audit.signature import verify
+
+    _say(str(verify(args.dataset, args.public)))
+    return int(Exit.DONE)
 
 
 def _gate(args: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from m2m import shards, tars
+from m2m.audit.certificate import write_certificate
 from m2m.audit.gate import HELD
 from m2m.audit.rows import Row, read_audit, write_audit
 from m2m.augment.compose import NOT_PRIVATE
@@ -51,8 +52,8 @@ def merge(
     Args:
         parts: What `audit_shard` wrote, a folder a shard, in any order.
         manifest: The manifest folder from which the clips were made; every clip of it is in the result once.
-        out: The manifest folder to write, with `audit.json` and `held.json` (why clips are quarantined); must not exist
-            or be empty.
+        out: The manifest folder to write, with `audit.json`, the certificate and `held.json` (why clips are
+            quarantined); must not exist or be empty.
         params: Parameters of `augment`.
         n: Into how many shards the result is packed.
         store: The data store; by default the one that M2M_STORE names.
@@ -91,6 +92,7 @@ def merge(
         write_audit(building, [row for part in joined for row in part.audit.values()], joined[0].about)
         text = json.dumps({"schema": 1, "clips": held}, indent=1, sort_keys=True, allow_nan=False)
         write_atomic(building / HELD, (text + "\n").encode())
+        write_certificate(building, building)
     if packed:
         publish(out, store)
     return card

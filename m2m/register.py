@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from m2m import shards
-from m2m.clips import Clip, read_card, read_manifest, slug, write_card, write_manifest
+from m2m.audit.decisions import refuse_shown
+from m2m.clips import MANIFEST, Clip, read_card, read_manifest, slug, write_card, write_manifest
 from m2m.errors import InputError
 from m2m.files import write_atomic
 from m2m.fingerprints import fingerprint
@@ -82,6 +83,7 @@ def register(
     Raises:
         InputError: The data set shows people and is not a selection, raw videos are asked for and the remote is not
             private, there is no secret, or repository, branch or remote are not there or refuse the push.
+        GateError: A person saw somebody in a clip.
         InfrastructureError: git or dvc is missing, something cannot be reached, or the disk is full.
     """
     card = read_card(dataset)
@@ -91,6 +93,8 @@ def register(
             f"{dataset} holds the variant {card.variant}, which shows the original people: not registered",
             "register what m2m augment made of it; of originals only a selection that m2m curate made",
         )
+    if not selection:
+        refuse_shown(dataset, card.hash, read_manifest(dataset / MANIFEST))
     if params.raw and not selection:
         raise InputError("raw is for selections of originals", "leave register.raw off")
     # A working data set may have a name that says where it comes from; a variant says nothing.

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from m2m.audit.decisions import refuse_shown
 from m2m.augment.licences import trials
 from m2m.clips import DatasetCard, data_hash, read_card, read_manifest, write_card, write_manifest
 from m2m.errors import InputError
@@ -65,6 +66,7 @@ def release(dataset: Path, out: Path, key_file: Path | None = None) -> DatasetCa
     Raises:
         InputError: The variant shows the original people, a model had random weights, nothing is left to release, a
             video is missing or has other bytes than the manifest says, or `out` is not empty.
+        GateError: A person saw somebody in a clip.
     """
     card = read_card(dataset)
     if not card.private:
@@ -74,6 +76,7 @@ def release(dataset: Path, out: Path, key_file: Path | None = None) -> DatasetCa
     rows = read_manifest(dataset / "clips.parquet")
     if data_hash(rows) != card.hash:
         raise InputError(f"manifest and card of {dataset} do not belong together", "run m2m augment again, to the end")
+    refuse_shown(dataset, card.hash, rows)
     clips = [c for c in rows if c.status == "ok"]
     if not clips:
         raise InputError(f"{dataset} has no clip that may be released")

@@ -122,3 +122,16 @@ def test_files_that_are_no_videos_are_quarantined_and_the_rest_goes_on(tmp_path,
 def test_release_of_what_is_no_data_set(tmp_path, capsys):
     code, text = failed(capsys, "release", tmp_path, tmp_path / "out")
     assert code == 1 and "dataset.json" in text
+
+
+def test_commands_of_two_words_explain_themselves_and_refuse_what_is_no_data_set(tmp_path, capsys):
+    for word, more in (("review", []), ("decide", ["d.json"]), ("certify", []), ("verify", [])):
+        with pytest.raises(SystemExit) as caught:
+            main(["audit", word, "--help"])
+        assert caught.value.code == 0 and f"audit-{word}" in capsys.readouterr().out
+        code, text = failed(capsys, "audit", word, tmp_path, *more)
+        assert code == 1 and text
+    code, text = failed(capsys, "audit", "review", tmp_path, "--sample", "-1")
+    assert code == 1 and "sample is 0 or more" in text
+    code, text = failed(capsys, "audit", "review", tmp_path / "none")
+    assert code == 1 and "is not a data set" in text

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from m2m import __version__, clips, work
+from m2m.audit.certificate import packages, write_certificate
 from m2m.audit.clip import ClipAuditor, Subject
 from m2m.audit.params import AuditParams
 from m2m.audit.rows import Check, Row, row_dict, row_from, write_audit
@@ -162,7 +163,7 @@ def audit(
     workers: int = 1,
     resume: bool = True,
 ) -> AuditSummary:
-    """Audits a working data set and writes `audit.json`.
+    """Audits a working data set and writes `audit.json` and the certificate, `audit.html`.
 
     Args:
         dataset: The folder that `m2m augment` wrote.
@@ -196,6 +197,7 @@ def audit(
     records = work.run(partial(AuditTask, params), items, out=scratch_folder, workers=workers, resume=resume)
     done = _rows(items, records)
     _write(out, done, params)
+    write_certificate(dataset, out, strict=False)
     return _summary(done, held=len(rows) - len(finished))
 
 
@@ -276,7 +278,7 @@ def _rows(items: Sequence[Item], records: Sequence[Record]) -> list[Row]:
 
 
 def _write(out: Path, rows: Sequence[Row], params: AuditParams) -> None:
-    write_audit(out, rows, {"params": to_dict(params), "code_version": CODE_VERSION})
+    write_audit(out, rows, {"params": to_dict(params), "code_version": CODE_VERSION, "packages": packages()})
 
 
 def _summary(rows: Sequence[Row], held: int) -> AuditSummary:

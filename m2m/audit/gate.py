@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from m2m.audit.decisions import Reviews, objection, read_reviews
 from m2m.audit.params import GateParams
 from m2m.audit.rows import Row, read_audit
 from m2m.clips import MANIFEST, Clip, data_hash, read_card, read_manifest
@@ -29,6 +30,7 @@ class GateReport:
         max_quarantined: Share up to which that is allowed.
         audited: Released clips with an audit row that passed.
         unchecked: Checks that could not be done, by name.
+        cleared: Released clips of which a check failed that a person found to be a false alarm.
     """
 
     clips: int
@@ -38,6 +40,7 @@ class GateReport:
     max_quarantined: float
     audited: int
     unchecked: dict[str, int]
+    cleared: int = 0
 
     def __str__(self) -> str:
         reasons = ", ".join(f"{n} {reason}" for reason, n in sorted(self.quarantined.items()))
@@ -46,6 +49,7 @@ class GateReport:
             f": {reasons}" if reasons else ""
         )
         missed = ", ".join(f"{name} of {n}" for name, n in sorted(self.unchecked.items()))
+        text += f"; {self.cleared} cleared by a person" if self.cleared else ""
         return text + (f"; not checked: {missed}" if missed else "")
 
 
@@ -53,7 +57,8 @@ def gate(merged: Path, params: GateParams) -> GateReport:
     """Lets a data set through, or stops.
 
     Args:
-        merged: A manifest folder that `merge` wrote, or an audited working data set.
+        merged: A manifest folder that `merge` wrote, or an audited working data set; with `review.json`, where people
+            decided, which the gate follows.
         params: When to stop.
 
     Returns:
@@ -61,19 +66,22 @@ def gate(merged: Path, params: GateParams) -> GateReport:
 
     Raises:
         GateError: Nothing was released, an audit failed or is missing, a clip was lost to a fault, or too many were
-            quarantined; names the clips and why.
-        InputError: It is no data set, or not audited.
+            quarantined, or a person saw somebody in a clip; names the clips and why.
+        InputError: It is no data set, not audited, or what people decided is of another one.
     """
     card, rows = read_card(merged), read_manifest(merged / MANIFEST)
     if data_hash(rows) != card.hash:
         raise InputError(f"manifest and card of {merged} do not belong together", "run what wrote them again")
     audited = {row.clip_id: row for row in read_audit(merged)[0]}
     required = [name for name in params.required if card.private or name not in ABOUT_PEOPLE]
+    reviews = read_reviews(merged, card.hash)
     released = [clip for clip in rows if clip.status == "ok"]
     held = [clip for clip in rows if clip.status != "ok"]
-    bad = {clip.clip_id: why for clip in released if (why := _bad(clip, audited.get(clip.clip_id), required))}
+    bad = {clip.clip_id: why for clip in released if (why := _bad(clip, audited.get(clip.clip_id), required, reviews))}
     # What failed and was left out is no danger; too much of it says that the stages before missed what they look for.
-    out = {i: row.why() for i, row in audited.items() if row.verdict != "pass" and i not in bad}
+    wrong = {i: row for i, row in audited.items() if row.verdict != "pass" and i not in bad}
+    cleared = wrong.keys() & {clip.clip_id for clip in released}
+    out = {i: row.why() for i, row in wrong.items() if i not in cleared}
     failed = bad | (out if len(out) > params.max_failed * len(audited) else {})
     what = _held(merged)
     faults = {
@@ -102,17 +110,18 @@ def gate(merged: Path, params: GateParams) -> GateReport:
         max_quarantined=params.max_quarantined,
         audited=len(released),
         unchecked=_counts(name for clip in released for name in audited[clip.clip_id].unchecked),
+        cleared=len(cleared),
     )
 
 
-def _bad(clip: Clip, row: Row | None, required: list[str]) -> str:
+def _bad(clip: Clip, row: Row | None, required: list[str], reviews: Reviews) -> str:
     """Why a released clip cannot be vouched for, or nothing."""
     if row is None:
         return "it was not audited"
     if row.sha256 != clip.sha256:
         return "another file was audited"
-    if row.verdict != "pass":
-        return row.why()
+    if against := objection(row, clip, reviews):
+        return against
     missed = [name for name in required if name not in row.checks or row.checks[name].ok is None]
     return f"not checked: {', '.join(missed)}" if missed else ""
 
