@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from m2m.audit.decisions import refuse_shown
+from m2m.audit.strings import named, source_names
 from m2m.augment.licences import trials
 from m2m.clips import DatasetCard, data_hash, read_card, read_manifest, write_card, write_manifest
 from m2m.errors import InputError
@@ -64,8 +65,8 @@ def release(dataset: Path, out: Path, key_file: Path | None = None) -> DatasetCa
         The card of the released data set.
 
     Raises:
-        InputError: The variant shows the original people, a model had random weights, nothing is left to release, a
-            video is missing or has other bytes than the manifest says, or `out` is not empty.
+        InputError: The variant shows the original people, a model had random weights, nothing is left to release,
+            something in it names a source, a video is missing or has other bytes than the manifest says, or `out` is not empty.
         GateError: A person saw somebody in a clip.
     """
     card = read_card(dataset)
@@ -112,6 +113,9 @@ def release(dataset: Path, out: Path, key_file: Path | None = None) -> DatasetCa
             clips=len(released),
             hash=data_hash(released),
         )
+        if told := named(released, public, source_names(rows)):
+            text, name = told[0]
+            raise InputError(f"what would be released, {text!r}, names a source: {name!r}", "rename it, augment again")
         write_card(public, building)
         if out.exists():
             out.rmdir()

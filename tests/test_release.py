@@ -62,6 +62,14 @@ def test_no_source_name_nor_parent_hash_leaves_the_house(dataset, tmp_path):
     assert all(re.fullmatch(r"[0-9a-f]{32}", c.clip_id) for c in read_manifest(tmp_path / "out" / "clips.parquet"))
 
 
+def test_a_source_that_something_else_names_is_refused(dataset, tmp_path):
+    card = dataclasses.replace(read_card(dataset), licences=("CC0", "by courtesy of P001S05"))
+    write_card(card, dataset)
+    with pytest.raises(InputError, match=r"names a source: 'p001s05'"):
+        release(dataset, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_videos_and_labels_are_the_same_and_ids_depend_on_the_key(dataset, tmp_path):
     release(dataset, tmp_path / "a")
     release(dataset, tmp_path / "b")

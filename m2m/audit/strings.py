@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 from m2m.audit.container import SHORTEST, SHORTEST_BYTES
@@ -33,7 +34,7 @@ def named(rows: Sequence[Clip], card: DatasetCard, names: Iterable[str]) -> list
     searched = {n.casefold() for n in names if len(n) >= (SHORTEST_BYTES if HEXADECIMAL.fullmatch(n) else SHORTEST)}
     lengths = sorted({len(n) for n in searched}, reverse=True)
     ours = set(_strings(to_dict(AugmentParams())))  # a source may be called as a parameter's value is
-    told = [s for clip in rows for s in (clip.clip_id, clip.path, clip.reason)]
+    told = [s for clip in rows for s in (clip.clip_id, PurePosixPath(clip.path).stem, clip.reason)]
     told += [s for s in _strings([card.name, card.parent, card.parameters, card.licences]) if s not in ours]
     return [(text, name) for text in told if (name := _first(text.casefold(), searched, lengths))]
 

@@ -137,10 +137,16 @@ def _finder(sources: Mapping[str, Path], params: ReviewParams, n: int, eyes: Aud
     """How people are found on originals; the models are loaded only where plants are made of them."""
     if not sources or not params.planted(min(params.sample, n)):
         return None
+    from m2m.audit.copies import places
     from m2m.audit.eyes import Eyes
 
-    models = Eyes(eyes)
-    return lambda frame: [(place.kind, place.box) for place in models.places(frame)]
+    models, seen = Eyes(eyes), eyes.seen
+
+    def find(frame: np.ndarray) -> list[tuple[str, tuple[float, float, float, float]]]:
+        found = places(models.faces(frame, seen), models.everybody(frame, seen), seen)
+        return [(place.kind, place.box) for place in found]
+
+    return find
 
 
 def open_dataset(dataset: str, out: Path | None) -> Path:
