@@ -66,7 +66,8 @@ def release(dataset: Path, out: Path, key_file: Path | None = None) -> DatasetCa
 
     Raises:
         InputError: The variant shows the original people, a model had random weights, nothing is left to release,
-            something in it names a source, a video is missing or has other bytes than the manifest says, or `out` is not empty.
+            something in it names a source, a video is missing or has other bytes than the manifest says, or `out` is
+            not empty.
         GateError: A person saw somebody in a clip.
     """
     card = read_card(dataset)
