@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from m2m.clips import Clip, DatasetCard
-from m2m.published import INDEX, fetch_published, published, tombstone
+from m2m.published import INDEX, fetch_published, published
 from m2m.purge.proof import Left, Thing, each
 from m2m.shards import Shard, read_folder
 from m2m.store import Store
+from m2m.tombstone import tombstone
 
 
 @dataclass(frozen=True)
@@ -93,10 +94,10 @@ def doomed_shards(
     return [Thing(store.uri, key, "shard", digests[key], size) for key, size in zip(going, sizes, strict=True)]
 
 
-def keys_of(store: Store, name: str) -> list[str]:
-    """Keys of a published data set, its index first: without that nobody can begin to read it."""
+def keys_of(store: Store, name: str) -> tuple[list[str], list[str]]:
+    """Keys of a published data set: its index, without which nobody can begin to read it, and the rest."""
     index = f"datasets/{name}/{INDEX}"
-    return [index, *(key for key in store.keys(f"datasets/{name}/") if key != index)]
+    return [index], [key for key in store.keys(f"datasets/{name}/") if key != index]
 
 
 def leftovers(store: Store, sets: dict[str, Published]) -> list[str]:
