@@ -74,6 +74,7 @@ def purge_folder(
         planned = [*(sources.things if sources else ()), *outside, *things]
         proof = Proof(card.hash, False, tuple(planned), (), tuple(remains))
         if yes:
+            proof.write(report)  # before anything goes: a proof that cannot be written is none
             _leave_word(dataset, card.hash, things, sources)
             done = [in_order(place, *groups) for place, groups in places]
             done.append(_delete(folder, things, sources))

@@ -98,6 +98,7 @@ def purge_published(
     remains += [*at_store.rest(planned), *at_work.rest(planned), *_out_of_reach(also, runs, repository)]
     proof = Proof(dataset, False, tuple(planned), (), tuple(remains))
     if yes:
+        proof.write(report)  # before anything goes: a proof that cannot be written is none
         done = [in_order(work, blobs, records), in_order(work, caches), in_order(store, shards), in_order(store, old)]
         done += [in_order(place, *groups) for place, groups in (*places, *tracked)]
         whole = not any(failed for _, failed in done)

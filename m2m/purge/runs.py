@@ -103,7 +103,9 @@ def whole(place: Place, remains: list[Left], keys: Iterable[str] | None = None, 
     things = each(lambda key: _thing(place, key, kind), chosen)
     history = History(cast(Store, place), remains)
     hidden = [] if keys is not None else history.hidden(("",))
-    return [*history.of(things), *hidden]
+    found = [*history.of(things), *hidden]
+    remains += history.rest(found)
+    return found
 
 
 def runs_of(place: Place, marks: set[str]) -> list[str]:

@@ -126,7 +126,9 @@ def gone_from(repository: Registered, originals: set[str], remains: list[Left]) 
         shared = len(files & needed)
         if shared:
             remains.append(Left(place.uri, "*", f"{shared} file(s) that other versions have as well"))
-        going.append((place, (history.of(things), history.of(lists))))
+        groups = history.of(things), history.of(lists)
+        remains += history.rest([*groups[0], *groups[1]])
+        going.append((place, groups))
     return going
 
 
