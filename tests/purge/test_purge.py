@@ -223,6 +223,16 @@ def test_variants_that_show_the_same_people_go_too(run, tmp_path):
         fetch_published(mesh, run.store, tmp_path / "m")
 
 
+def test_a_selection_of_all_clips_is_its_own_parent(run, tmp_path):
+    """m2m curate that leaves nothing out gives the rows that it got, so their hash."""
+    folder = fetch_published(run.real, run.store, tmp_path / "selection")
+    write_card(replace(read_folder(folder)[1], parent=run.real), folder)
+    assert publish(folder, run.store) == run.real
+    purge(run)
+    assert published(run.store) == [run.card.hash]
+    still_whole(run, tmp_path)
+
+
 def test_another_selection_of_the_same_originals_keeps_what_it_needs(run, tmp_path):
     """Ingested -> curated -> M2M; a second selection was made of what was ingested."""
     rows, _, shards = read_folder(run.manifest)
