@@ -65,9 +65,9 @@ def stop_if_purged(folder: Path) -> None:
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
         what, when, dataset = about["what"], about["when"], about["dataset"]
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:
         return
-    except (OSError, ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError):
         what, when, dataset = "something", "some time", "?"
     raise InputError(
         f"{what} of {folder} were purged on {when}, behind the data set {str(dataset)[:12]}: see {FILE} there",

@@ -1,8 +1,8 @@
 """The original videos of a working data set, known by their bytes: the records tell what they were made from."""
 
+import csv
 import os
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 from m2m import shards
@@ -13,6 +13,7 @@ from m2m.files import file_sha256
 from m2m.purge.proof import Folder, Left, Thing
 from m2m.records import Record
 from m2m.tombstone import FILE
+from m2m.video import SUFFIXES
 
 
 class Originals:
@@ -41,8 +42,8 @@ class Originals:
         self.things: list[Thing] = []
         self.remains: list[Left] = []
         packed = (source / shards.FILE).is_file()
-        clips = read_manifest(source / MANIFEST) if packed else _videos(source)
-        if not clips and (self.root / FILE).is_file():
+        videos = sorted((source / "shards").glob("*.tar")) if packed else _videos(source)
+        if not videos and (self.root / FILE).is_file():
             self._stays("*", f"were purged before: see {FILE} there")
             return
         if not self._marks:
@@ -51,10 +52,10 @@ class Originals:
                 "delete the originals where they are",
             )
         if packed:
-            self._tars(source, clips)
+            self._tars(source, read_manifest(source / MANIFEST))
         else:
-            for clip in clips:
-                self._video(Path(clip.path))
+            for path in videos:
+                self._video(path)
 
     @property
     def tombstone(self) -> Path | None:
@@ -97,16 +98,23 @@ class Originals:
         self.remains.append(Left(self.place.uri, key, why))
 
 
-def _videos(source: Path) -> list[Clip]:
-    """The videos of a source; of a data set those that are still there, for a purge may have been cut off."""
+def _videos(source: Path) -> list[Path]:
+    """The videos of a source; of a list those that are still there, for a purge may have been cut off."""
     manifest = source / MANIFEST if source.is_dir() else source
     if manifest.suffix == ".parquet" and manifest.is_file():
-        rows = [replace(c, path=os.fspath(manifest.parent / c.path)) for c in read_manifest(manifest) if c.path]
-        return [clip for clip in rows if os.path.lexists(clip.path)]
-    root = source if source.is_dir() else source.parent
+        return _there(manifest.parent, [clip.path for clip in read_manifest(manifest)])
+    if source.suffix.lower() == ".csv" and source.is_file():
+        with source.open(newline="", encoding="utf-8-sig") as file:
+            return _there(source.parent, [row[0] for row in csv.reader(file) if row])
     try:
-        return scan(source)
+        return [Path(clip.path) for clip in scan(source)]
     except InputError:
-        if (root / FILE).is_file():
+        if (source / FILE).is_file() and not any(p.suffix.lower() in SUFFIXES for p in source.rglob("*")):
             return []
         raise
+
+
+def _there(folder: Path, names: list[str]) -> list[Path]:
+    """Files that are there; lists also have headings and quarantined clips."""
+    found = [folder / name for name in names if name]
+    return [path for path in found if os.path.lexists(path) and not path.is_dir()]

@@ -16,6 +16,8 @@ if TYPE_CHECKING:  # only what needs S3 needs boto3
 
 CALLS = 8
 """Requests to a store at a time."""
+SHOWN = 25
+"""Entries of what remains that are printed."""
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -175,7 +177,9 @@ class Proof:
         lines += [f"  {len(n)} x {kind}, {sum(n) / 2**20:.1f} MiB" for kind, n in sorted(kinds.items())]
         lines += [f"  {self.unfinished} x remains of puts that were killed"] if self.unfinished else []
         lines += [f"  NOT deleted: {left.place}/{left.key}: {left.why}" for left in self.failed]
-        lines += [f"  remains: {left.place}/{left.key}: {left.why}" for left in self.remains]
+        lines += [f"  remains: {left.place}/{left.key}: {left.why}" for left in self.remains[:SHOWN]]
+        more = len(self.remains) - SHOWN
+        lines += [f"  and {more} more that remain, in the proof"] if more > 0 else []
         return "\n".join(lines)
 
     def write(self, path: Path) -> None:

@@ -8,7 +8,7 @@ from m2m.errors import InputError, M2MError
 from m2m.purge.history import History
 from m2m.purge.intermediates import CACHES, KEY, Intermediates, small
 from m2m.purge.lineage import Published, all_sets, doomed_sets, doomed_shards, keys_of, leftovers, shared_clips
-from m2m.purge.proof import Left, Proof, finished, in_order, prove
+from m2m.purge.proof import Left, Outside, Proof, Thing, finished, in_order, prove
 from m2m.purge.runs import elsewhere
 from m2m.purge.versions import gone_from, registered
 from m2m.store import Store, data_store, work_store
@@ -70,39 +70,23 @@ def purge_published(
     remains: list[Left] = []
     doomed = {name: sets[name] for name in doomed_sets(dataset, sets, frozenset(keep), store, remains)}
     kept = {name: found for name, found in sets.items() if name not in doomed}
-    at_store, at_work = History(store, remains), History(work, remains)
-
-    shards = at_store.of(doomed_shards(doomed, kept, store, orphans, remains))
-    files = {name: [at_store.of(small(store, keys, "manifest")) for keys in keys_of(store, name)] for name in doomed}
-    old = at_store.of(small(store, leftovers(store, sets), "manifest"))
-    needed = {o.shards[c.shard].key for o in kept.values() for c in o.rows if c.status == "ok"}
-    shards += at_store.hidden(("shards/", "datasets/"), {*needed, *(f"datasets/{name}/" for name in kept)})
-
+    old, shards, manifests = _in_data_store(store, sets, doomed, kept, orphans, remains)
     names = {clip.clip_id for found in (sets[dataset], *doomed.values()) for clip in found.rows}
-    found = Intermediates(work, remains)
-    blobs, records = map(at_work.of, found.of_clips(names - shared_clips(doomed, kept), kept, orphans))
-    caches = [thing for prefix, kind in CACHES.items() for thing in small(work, found.under(prefix), kind)]
-    caches = at_work.of([*caches, *found.secret(key)])
-    blobs += at_work.hidden(("blobs/", "records/", *CACHES, *([KEY] if key else [])), found.needed)
-
+    blobs, records, caches = _in_work_store(work, names - shared_clips(doomed, kept), kept, key, orphans, remains)
     shown = _hashes(doomed.values()) - _hashes(other for other in kept.values() if not other.card.private)
     made = {thing.sha256 for thing in blobs if thing.sha256}
-    places = elsewhere(also, runs, shown | made, (store, work), remains)
-    tracked = gone_from(registered(repository, remains), shown, remains) if repository else []
-    for name, other in sorted(kept.items()):
-        if other.card.private:
-            remains.append(Left(store.uri, f"datasets/{name}", "shows no people; names clips after their sources"))
-    manifests = [thing for groups in files.values() for group in groups for thing in group]
-    outside = [thing for _, groups in (*places, *tracked) for group in groups for thing in group]
-    planned = [*blobs, *records, *caches, *shards, *old, *outside, *manifests]
-    remains += [*at_store.rest(planned), *at_work.rest(planned), *_out_of_reach(also, runs, repository)]
+    steps: list[Outside] = [(work, (blobs, records)), (work, (caches,)), (store, (shards,)), (store, (old,))]
+    steps += elsewhere(also, runs, shown | made, (store, work), remains)
+    steps += gone_from(registered(repository, remains), shown, remains) if repository else []
+    remains += _out_of_reach(also, runs, repository)
+    planned = [t for _, groups in steps for group in groups for t in group]
+    planned += [t for groups in manifests.values() for group in groups for t in group]
     proof = Proof(dataset, False, tuple(planned), (), tuple(remains))
     if yes:
         proof.write(report)  # before anything goes: a proof that cannot be written is none
-        done = [in_order(work, blobs, records), in_order(work, caches), in_order(store, shards), in_order(store, old)]
-        done += [in_order(place, *groups) for place, groups in (*places, *tracked)]
+        done = [in_order(place, *groups) for place, groups in steps]
         whole = not any(failed for _, failed in done)
-        for name, groups in files.items():
+        for name, groups in manifests.items():
             if whole:
                 bury(name, store, _about(sets[name].card, dataset))
                 done.append(in_order(store, *groups))
@@ -115,6 +99,43 @@ def purge_published(
         remains += [left for _, _, young in swept for left in young]
         proof = prove(proof, things, failed, remains, sum(n for n, _, _ in swept))
     return finished(proof, report)
+
+
+def _in_data_store(
+    store: Store,
+    sets: dict[str, Published],
+    doomed: dict[str, Published],
+    kept: dict[str, Published],
+    orphans: bool,
+    remains: list[Left],
+) -> tuple[list[Thing], list[Thing], dict[str, tuple[list[Thing], ...]]]:
+    """What goes of the data store: leftovers, shards, and by data set its index and the rest of its manifest folder."""
+    history = History(store, remains)
+    shards = history.of(doomed_shards(doomed, kept, store, orphans, remains))
+    files = {
+        name: tuple(history.of(small(store, keys, "manifest")) for keys in keys_of(store, name)) for name in doomed
+    }
+    old = history.of(small(store, leftovers(store, sets), "manifest"))
+    needed = {o.shards[c.shard].key for o in kept.values() for c in o.rows if c.status == "ok"}
+    shards += history.hidden(("shards/", "datasets/"), {*needed, *(f"datasets/{name}/" for name in kept)})
+    for name, other in sorted(kept.items()):
+        if other.card.private:
+            remains.append(Left(store.uri, f"datasets/{name}", "shows no people; names clips after their sources"))
+    remains += history.rest([*shards, *old, *(t for groups in files.values() for group in groups for t in group)])
+    return old, shards, files
+
+
+def _in_work_store(
+    work: Store, names: set[str], kept: dict[str, Published], key: bool, orphans: bool, remains: list[Left]
+) -> tuple[list[Thing], list[Thing], list[Thing]]:
+    """What goes of the work store: blobs, records and caches."""
+    history, found = History(work, remains), Intermediates(work, remains)
+    blobs, records = map(history.of, found.of_clips(names, kept, orphans))
+    caches = [thing for prefix, kind in CACHES.items() for thing in small(work, found.under(prefix), kind)]
+    caches = history.of([*caches, *found.secret(key)])
+    blobs += history.hidden(("blobs/", "records/", *CACHES, *([KEY] if key else [])), found.needed)
+    remains += history.rest([*blobs, *records, *caches])
+    return blobs, records, caches
 
 
 def _check(dataset: str, keep: Sequence[str], sets: dict[str, Published], store: Store) -> None:

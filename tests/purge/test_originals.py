@@ -134,6 +134,17 @@ def test_originals_of_a_data_set_folder_and_of_a_packed_one(source, tmp_path):
         shards.unpack(tmp_path / "packed", tmp_path / "unpacked")
 
 
+def test_a_purge_of_listed_originals_that_was_cut_off_goes_on(made, source, tmp_path):
+    (source / "list.csv").write_text("path,label\nwalk/alice.mp4,walk\nwalk/bob.mp4,walk\nwave/carol.mp4,wave\n")
+    (source / FILE).write_text(json.dumps({"what": "the videos", "when": "yesterday", "dataset": "d" * 64}))
+    (source / "walk" / "alice.mp4").unlink()
+    with pytest.raises(InputError, match="purged on yesterday"):
+        scan(source / "list.csv")
+    proof = purge_folder(made, tmp_path / "p.json", yes=True, originals=source / "list.csv")
+    assert {thing.key for thing in proof.things if thing.kind == "original"} == {"walk/bob.mp4", "wave/carol.mp4"}
+    assert files(source) == {"notes.txt", "list.csv", FILE}
+
+
 def test_what_cannot_be_deleted_keeps_the_records(made, source, tmp_path, monkeypatch):
     monkeypatch.setattr("m2m.purge.proof.Folder.delete", refusing(source / "wave"))
     with pytest.raises(InfrastructureError, match="could not be deleted"):
