@@ -85,7 +85,7 @@ def of_labels(covers: list[np.ndarray], label: dict[str, Any]) -> Answers:
 def of_tone(tone: int, seed: int, detector: Detector) -> Answers:
     """What holds for the people of a drawn clip, in its middle frame."""
     label = list(ACTIONS)[seed % len(ACTIONS)]
-    spec = ClipSpec(label, seed, SIZE, Fraction(12), 0.5, persons=1 + seed % 2, height=float(60 + 40 * (seed % 3)))
+    spec = ClipSpec(label, seed, SIZE, Fraction(12), 0.25, persons=2, height=float(60 + 40 * (seed % 3)))
     with mock.patch.object(person, "SKIN", person.SKIN[tone : tone + 1]):
         clip = draw_clip(spec)
     middle = len(clip.frames) // 2
