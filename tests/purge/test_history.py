@@ -41,19 +41,21 @@ def bucket(request):
     else:
         request.getfixturevalue("moto")
         name = f"m2m-{uuid.uuid4().hex[:12]}"
-        boto3.client("s3").create_bucket(Bucket=name)
+        boto3.session.Session().client("s3").create_bucket(Bucket=name)
     keep_versions(name)
     return name
 
 
 def keep_versions(bucket: str) -> None:
-    boto3.client("s3").put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    boto3.session.Session().client("s3").put_bucket_versioning(
+        Bucket=bucket, VersioningConfiguration={"Status": "Enabled"}
+    )
 
 
 def versions(bucket: str) -> dict[tuple[str, str], str]:
     """Whether it holds something, by key and version: a listing of our own, by another client."""
     found = {}
-    for page in boto3.client("s3").get_paginator("list_object_versions").paginate(Bucket=bucket):
+    for page in boto3.session.Session().client("s3").get_paginator("list_object_versions").paginate(Bucket=bucket):
         found |= {(entry["Key"], entry["VersionId"]): "version" for entry in page.get("Versions", ())}
         found |= {(entry["Key"], entry["VersionId"]): "marker" for entry in page.get("DeleteMarkers", ())}
     return found
@@ -80,8 +82,8 @@ def test_no_version_of_what_goes_is_left(bucket, tmp_path, monkeypatch):
     (tmp_path / "x").write_bytes(b"a face that was deleted, so that a marker hides it")
     run.work.delete(f"blobs/{put_blob(run.work, tmp_path / 'x')[:2]}/" + put_blob(run.work, tmp_path / "x"))
     run.work.delete(cache)
-    boto3.client("s3").put_object(Bucket=bucket, Key="others/face", Body=b"another's")
-    boto3.client("s3").create_multipart_upload(Bucket=bucket, Key=f"work/{record}")
+    boto3.session.Session().client("s3").put_object(Bucket=bucket, Key="others/face", Body=b"another's")
+    boto3.session.Session().client("s3").create_multipart_upload(Bucket=bucket, Key=f"work/{record}")
     before = versions(bucket)
 
     ahead = purge(run, yes=False)
@@ -97,7 +99,7 @@ def test_no_version_of_what_goes_is_left(bucket, tmp_path, monkeypatch):
     assert not any(f"store/{s.key}" in left for s in read_folder(run.manifest)[2].values())
     kinds = {thing.kind for thing in proof.things}
     assert {"older version of record", "delete marker", "older version of what was hidden", "shard"} <= kinds
-    assert not boto3.client("s3").list_multipart_uploads(Bucket=bucket).get("Uploads")
+    assert not boto3.session.Session().client("s3").list_multipart_uploads(Bucket=bucket).get("Uploads")
     assert proof.unfinished == 1
     still_whole(run, tmp_path)
     assert purge(run).things == ()
@@ -126,7 +128,7 @@ def test_older_versions_of_what_stays_are_counted(bucket, tmp_path, monkeypatch)
 
 
 def test_a_lock_is_reported_with_the_servers_words(moto, tmp_path, monkeypatch):
-    client = boto3.client("s3")
+    client = boto3.session.Session().client("s3")
     client.create_bucket(Bucket="locked", ObjectLockEnabledForBucket=True)
     run = finished(tmp_path / "run", monkeypatch, "s3://locked")
     shard = f"store/{next(iter(read_folder(run.manifest)[2].values())).key}"

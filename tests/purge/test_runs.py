@@ -73,7 +73,7 @@ def test_runs_that_know_of_the_clips_go_from_a_folder(run, tmp_path):
 
 def test_runs_that_know_of_the_clips_go_from_a_bucket_with_versions(s3, tmp_path, monkeypatch):
     run = finished(tmp_path / "run", monkeypatch)
-    client = boto3.client("s3")
+    client = boto3.session.Session().client("s3")
     client.put_bucket_versioning(Bucket=s3.bucket, VersioningConfiguration={"Status": "Enabled"})
     ids: dict[str, str] = {}
 
