@@ -5,7 +5,7 @@ import sys
 
 BY_NAME = ("ingest", "kill", "memory", "osx", "painters", "plants")
 ALL = (
-    *("speed", "detectors", "render", "studio", "masks", "coverage", "plates", "bodies", "stillness"),
+    *("speed", "detectors", "render", "studio", "masks", "coverage", "recall", "plates", "bodies", "stillness"),
     *("curate", "scene_bias", "loader", "step", "train"),
 )
 """In order of time; those of `BY_NAME` take longer, or need a checkout of others' code."""

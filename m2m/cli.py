@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from m2m import __version__
-from m2m.errors import Exit, InputError, M2MError
+from m2m.errors import Exit, InputError, M2MError, UsageError
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -299,6 +299,14 @@ def _add_versions(add: Callable[..., argparse.ArgumentParser]) -> None:
     purge.add_argument("output", metavar="OUTPUT", type=Path, help="the proof, a JSON file")
     purge.add_argument("--yes", action="store_true", help="really delete; without it the proof says what would go")
     purge.add_argument("--release-key", action="store_true", help="delete the secret of the released names too")
+    text = "what m2m augment was given, for a folder: its videos go too, those that the data set was made from"
+    purge.add_argument("--originals", type=Path, metavar="SOURCE", help=text)
+    text = "a folder or s3://bucket/prefix that goes as a whole, as the logs of a run; may be repeated"
+    purge.add_argument("--also", action="append", default=[], metavar="PLACE", help=text)
+    text = "where each pipeline run has a folder: those that know of these clips go; may be repeated"
+    purge.add_argument("--runs", action="append", default=[], metavar="PLACE", help=text)
+    text = "where versions were registered: a URL, a bare repository, or a working copy with its cache"
+    purge.add_argument("--repository", default="", help=text)
 
 
 def _load(name: str, args: argparse.Namespace, overrides: dict[str, Any] | None = None) -> Any:
@@ -568,10 +576,15 @@ def _purge(args: argparse.Namespace) -> int:
     from m2m.checkout import HASH
     from m2m.purge import purge_folder, purge_published
 
+    given = {"yes": args.yes, "key": args.release_key, "also": args.also}
     if HASH.fullmatch(args.dataset):
-        proof = purge_published(args.dataset, args.output, yes=args.yes, key=args.release_key)
+        if args.originals is not None:
+            raise UsageError("--originals is for the folder of a data set", "of a hash the stores hold the originals")
+        proof = purge_published(args.dataset, args.output, runs=args.runs, repository=args.repository, **given)
     else:
-        proof = purge_folder(Path(args.dataset), args.output, yes=args.yes, key=args.release_key)
+        if args.runs or args.repository:
+            raise UsageError("--runs and --repository are for published data sets", "name the hash of one")
+        proof = purge_folder(Path(args.dataset), args.output, originals=args.originals, **given)
     _say(str(proof))
     return int(Exit.DONE)
 

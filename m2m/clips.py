@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from m2m.errors import InputError
 from m2m.files import file_sha256, write_atomic
 from m2m.fingerprints import canonical, fingerprint
+from m2m.tombstone import stop_if_purged
 from m2m.video import SUFFIXES
 
 __all__ = [
@@ -210,8 +211,18 @@ def scan(path: Path) -> list[Clip]:
         Clips with absolute paths. Those that a data set's manifest has quarantined are among them, still quarantined.
 
     Raises:
-        InputError: There is nothing at `path`, no video in it, or a manifest is wrong or names a file that is missing.
+        InputError: There is nothing at `path`, no video in it, or a manifest is wrong or names a file that is missing;
+            or they were purged.
     """
+    try:
+        return _scan(path)
+    except InputError:
+        for folder in (path, *path.absolute().parents):
+            stop_if_purged(folder)
+        raise
+
+
+def _scan(path: Path) -> list[Clip]:
     if not path.exists():
         raise InputError(f"{path} does not exist", "name a video, a folder of videos, or a manifest")
     if path.is_dir():

@@ -3,12 +3,12 @@
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 from m2m.errors import InputError
 from m2m.files import file_sha256
 from m2m.shards import new_folder, read_folder
 from m2m.store import MissingError, Store
+from m2m.tombstone import tombstone
 
 INDEX = "index.json"
 
@@ -87,25 +87,6 @@ def published(store: Store) -> list[str]:
     """The hashes of all published data sets, sorted."""
     names = (key.split("/") for key in store.keys("datasets/"))
     return [parts[1] for parts in names if len(parts) == 3 and parts[2] == INDEX]
-
-
-def tombstone_key(identity: str) -> str:
-    """Where word is left of a data set that was purged."""
-    return f"purged/{identity}.json"
-
-
-def tombstone(identity: str, store: Store) -> dict[str, Any] | None:
-    """What is known of a data set that was purged; None where none was, or `identity` is no hash.
-
-    Raises:
-        InputError: The store cannot be used.
-    """
-    if not re.fullmatch(r"[0-9a-f]{64}", identity):
-        return None
-    try:
-        return json.loads(store.read(tombstone_key(identity)))
-    except MissingError:
-        return None
 
 
 def _key(identity: str, sha256: str, name: str) -> str:

@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,25 @@ CUT = (IncompleteReadError, ResponseStreamingError, ReadTimeoutError)
 REFUSED = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied", "ExpiredToken", "InvalidToken"})
 SPOILT = frozenset({"BadDigest", "XAmzContentSHA256Mismatch", "IncompleteBody", "RequestTimeout"})
 """Errors that blame the request and mean what happened to it on the way."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of an object, in a bucket that keeps them.
+
+    Attributes:
+        key: The object's key, relative to the store's prefix.
+        id: The server's name of the version.
+        size: Its bytes.
+        latest: Whether it is what a reader gets who names no version.
+        marker: Whether it is a delete marker, which holds nothing and hides the versions before it.
+    """
+
+    key: str
+    id: str
+    size: int
+    latest: bool
+    marker: bool
 
 
 class S3Store:
@@ -136,6 +156,42 @@ class S3Store:
         with self._said(key):
             self._client.delete_object(Bucket=self.bucket, Key=self._name(key))
 
+    def versioned(self) -> bool:
+        """Whether the bucket keeps older versions of its objects, or did so once.
+
+        Raises:
+            InputError: The rights do not reach to ask.
+            InfrastructureError: The server does not say.
+        """
+        with self._said(""):
+            return bool(self._client.get_bucket_versioning(Bucket=self.bucket).get("Status"))
+
+    def versions(self, prefix: str) -> Iterator[Version]:
+        """All versions and delete markers of the keys that begin with a string, whatever the keys are."""
+        with self._said(prefix):
+            pages = self._client.get_paginator("list_object_versions")
+            for page in pages.paginate(Bucket=self.bucket, Prefix=self.prefix + prefix):
+                for marker, kind in ((False, "Versions"), (True, "DeleteMarkers")):
+                    for entry in page.get(kind, ()):
+                        key, size = entry["Key"].removeprefix(self.prefix), entry.get("Size", 0)
+                        yield Version(key, entry["VersionId"], size, entry["IsLatest"], marker)
+
+    def read_version(self, key: str, version: str) -> bytes:
+        """The bytes of a version of any key, also of one that is no key of a store; empty: the latest.
+
+        Raises:
+            MissingError: There is no such version.
+        """
+        named = {"VersionId": version} if version else {}
+        with self._said(key):
+            return self._client.get_object(Bucket=self.bucket, Key=self.prefix + key, **named)["Body"].read()
+
+    def delete_version(self, key: str, version: str) -> None:
+        """Removes a version of any key for good; empty: as `delete`, which in such a bucket only hides."""
+        named = {"VersionId": version} if version else {}
+        with self._said(key):
+            self._client.delete_object(Bucket=self.bucket, Key=self.prefix + key, **named)
+
     def _pages(self, prefix: str) -> Any:
         return self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix + prefix)
 
@@ -152,16 +208,23 @@ class S3Store:
         """See Store."""
         found = 0
         with self._said(""):
-            pages = self._client.get_paginator("list_multipart_uploads").paginate(
-                Bucket=self.bucket, Prefix=self.prefix
-            )
-            for upload in [u for page in pages for u in page.get("Uploads", ())]:
+            for upload in self._uploads():
                 if upload["Initiated"].timestamp() <= time.time() - age:
                     self._client.abort_multipart_upload(
                         Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
                     )
                     found += 1
         return found
+
+    def unfinished(self) -> int:
+        """See Store."""
+        with self._said(""):
+            return len(self._uploads())
+
+    def _uploads(self) -> list[dict[str, Any]]:
+        pages = self._client.get_paginator("list_multipart_uploads")
+        found = pages.paginate(Bucket=self.bucket, Prefix=self.prefix)
+        return [upload for page in found for upload in page.get("Uploads", ())]
 
     def _name(self, key: str) -> str:
         return self.prefix + checked(key)
@@ -246,6 +309,16 @@ class S3Store:
         if status < 500 and status != 429 and code not in SPOILT:
             return InputError(f"{self.uri}/{key} cannot be used: {said} ({code})", "check the address and the region")
         return InfrastructureError(f"{self.uri}/{key}: {said} ({code})", "run again when the server has recovered")
+
+
+class AnyKeys(S3Store):
+    """A prefix under which others put their objects: their keys need not be keys of a store."""
+
+    def __reduce__(self) -> tuple[type, tuple[str, int]]:
+        return AnyKeys, (self.uri, self.part)
+
+    def _name(self, key: str) -> str:
+        return self.prefix + key
 
 
 def _status(error: ClientError) -> int:

@@ -18,6 +18,7 @@ from m2m.clips import MANIFEST, Clip, DatasetCard, data_hash, read_card, read_ma
 from m2m.errors import InputError
 from m2m.files import disk_errors, file_sha256, write_atomic
 from m2m.store import MissingError, Store
+from m2m.tombstone import stop_if_purged, tombstone
 
 FILE = "shards.json"
 
@@ -198,8 +199,8 @@ def fetch(folder: Path, store: Store, out: Path, ids: Sequence[int] | None = Non
         The clips of the data set.
 
     Raises:
-        InputError: A shard is unknown, has no clip in this manifest, is missing in the store, or has other bytes than
-            it should; or `out` is not empty.
+        InputError: A shard is unknown, has no clip in this manifest, is missing in the store or was purged, or has
+            other bytes than it should; or `out` is not empty.
         InfrastructureError: The store cannot be reached, or the disk is full.
     """
 
@@ -208,6 +209,9 @@ def fetch(folder: Path, store: Store, out: Path, ids: Sequence[int] | None = Non
         try:
             store.get(shard.key, tar, shard.sha256)
         except MissingError as error:
+            identity = read_card(folder).hash
+            if tombstone(identity, store) is not None:
+                raise InputError(f"the data set {identity} was purged from {store.uri}: it showed people") from error
             raise InputError(
                 f"shard {shard.index} of {folder} is missing: {error.what}", "push the data set"
             ) from error
@@ -291,6 +295,7 @@ def _verified(tar: Path, shard: Shard) -> Path:
     try:
         found = file_sha256(tar)
     except OSError as error:
+        stop_if_purged(tar.parents[1])
         raise InputError(f"shard {shard.index} is missing: cannot read {tar}: {error.strerror}", "pull it") from error
     if found != shard.sha256:
         raise InputError(f"{tar} has other bytes than {FILE} says: sha256 {found}, expected {shard.sha256}", "pull it")

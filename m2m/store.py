@@ -88,6 +88,10 @@ class Store(Protocol):
         """Removes what puts that were killed have left, if they began so many seconds ago; returns how many."""
         ...
 
+    def unfinished(self) -> int:
+        """How many puts have begun and not ended: some are at work, some were killed."""
+        ...
+
 
 def open_store(uri: str | Path) -> Store:
     """The store at an address; nothing is read or written yet.
@@ -275,6 +279,10 @@ class FolderStore:
                         part.unlink()
                         found += 1
         return found
+
+    def unfinished(self) -> int:
+        """See Store."""
+        return sum(1 for _ in self.root.rglob(TEMPORARY))
 
     def _path(self, key: str) -> Path:
         return self.root / checked(key)

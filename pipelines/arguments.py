@@ -65,6 +65,11 @@ def add_arguments(parser: argparse.ArgumentParser, pipeline: str) -> None:
         parser.add_argument(
             "--yes", action="store_true", help="really delete; without it the report says what would go"
         )
+        text = "a folder or s3://bucket/prefix that goes as a whole, as the logs of a run; may be repeated"
+        parser.add_argument("--also", action="append", default=[], metavar="PLACE", help=text)
+        text = "where each run has a folder: those that know of these clips go; may be repeated"
+        parser.add_argument("--runs", action="append", default=[], metavar="PLACE", help=text)
+        parser.add_argument("--repository", default="", help="where versions were registered: its URL")
 
 
 def overrides(texts: list[str], sections: tuple[str, ...]) -> dict[str, dict[str, Any]]:
@@ -139,7 +144,8 @@ def arguments(pipeline: str, args: argparse.Namespace, on_cluster: bool = False)
         InputError: Something is wrong; nothing has run.
     """
     if pipeline == "purge":
-        return {"dataset": args.dataset, "yes": args.yes}
+        also, runs = (_places(texts, on_cluster) for texts in (args.also, args.runs))
+        return {"dataset": args.dataset, "yes": args.yes, "also": also, "runs": runs, "repository": args.repository}
     sections = values(pipeline, args, on_cluster)
     if pipeline == "dataset":
         if args.workers < 1:
@@ -156,6 +162,14 @@ def arguments(pipeline: str, args: argparse.Namespace, on_cluster: bool = False)
         return {**sections, "source": source, "shards": sections["ingest_params"]["shards"], "workers": args.workers}
     tests = _tests(args.test, args.protocols, args.seeds)
     return {**sections, "pretrain_set": args.pretrain, "align_set": args.align or args.pretrain, "downstream": tests}
+
+
+def _places(texts: list[str], on_cluster: bool) -> list[str]:
+    """Addresses as a task sees them."""
+    for text in texts:
+        if on_cluster and "://" not in text:
+            raise InputError(f"a cluster does not see {text}", "name s3://bucket/prefix, or run m2m purge where it is")
+    return [text if "://" in text else str(Path(text).absolute()) for text in texts]
 
 
 def _tests(texts: list[str], protocols: str, seeds: str) -> list[dict[str, Any]]:

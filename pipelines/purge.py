@@ -16,15 +16,25 @@ def purge_pipeline(cluster: ClusterParams | None = None) -> dsl.base_component.B
     """
 
     @dsl.pipeline(name="m2m-purge", description="Deletes originals and intermediates, and proves it.")
-    def pipeline(dataset: str, yes: bool = False):
+    def pipeline(
+        dataset: str,
+        yes: bool = False,
+        also: list = [],  # noqa: B006, as kfp wants it
+        runs: list = [],  # noqa: B006
+        repository: str = "",
+    ):
         """Deletes what is personal behind a data set.
 
         Args:
             dataset: Hash of a merged data set.
             yes: Really delete; without it the proof says what would go.
+            also: Addresses of what goes as a whole: artifacts and logs of runs.
+            runs: Addresses where each run has a folder: those that know of these clips go.
+            repository: The git repository with DVC that versions were registered in; empty: none is looked at.
         """
         failure = fit(report_failure(), "report-failure", cluster)
         with dsl.ExitHandler(failure, name="whole-run"):
-            fit(purge(dataset=dataset, yes=yes), "purge", cluster).set_caching_options(False)
+            task = purge(dataset=dataset, yes=yes, also=also, runs=runs, repository=repository)
+            fit(task, "purge", cluster).set_caching_options(False)
 
     return pipeline

@@ -15,7 +15,7 @@ CONFIG = "m2m"
 ADDRESSES = {"store": "M2M_STORE", "work": "M2M_WORK", "endpoint": "AWS_ENDPOINT_URL", "tracker": "MLFLOW_TRACKING_URI"}
 CREDENTIALS = {"access-key": "AWS_ACCESS_KEY_ID", "secret-key": "AWS_SECRET_ACCESS_KEY"}
 GIT_SECRET, GIT_FOLDER = "m2m-git", "/etc/m2m/git"
-"""Secret with a deploy key and pinned known hosts, and where `register` finds it; no other task does."""
+"""Secret with a deploy key and pinned known hosts, and where `register` and `purge` find it; no other task does."""
 
 PAPER_STAGES = ("detect", "inpaint", "recover", "compose")
 """Stages that run in other images under `cluster.stack: paper`; compose draws with what recover's image holds."""
@@ -121,7 +121,7 @@ def fit(task: PipelineTask, stage: str, cluster: ClusterParams | None, stack: St
     _time(task, needs)
     if on_cluster:
         _disk(task, needs, cluster)
-        if stage == "register":
+        if stage in ("register", "purge"):
             kubernetes.use_secret_as_volume(task, GIT_SECRET, GIT_FOLDER, optional=True)
     _nodes(task, needs, cluster)
     kubernetes.use_config_map_as_env(task, CONFIG, ADDRESSES, optional=True)

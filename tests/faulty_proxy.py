@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 BUSY = b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
+DENIED = b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>Access Denied.</Message></Error>"
 
 
 class FaultyProxy:
@@ -15,7 +16,8 @@ class FaultyProxy:
     Attributes:
         url: Its own address.
         fault: Asked about every request, as (method, path, bytes of the body); what it returns is done to it: "busy"
-            (503), "cut request" (half of the body is read), "cut answer" (half of the body is sent), "" (nothing).
+            (503), "denied" (403), "cut request" (half of the body is read), "cut answer" (half of the body is sent), ""
+            (nothing).
         spoil: Whether the first byte of every body that is sent up is changed.
         seen: Every request, as (method, path, fault).
     """
@@ -60,6 +62,9 @@ class FaultyProxy:
         body = client.rfile.read(length)
         if fault == "busy":
             self._answer(client, 503, {"Content-Type": "application/xml"}, BUSY, len(BUSY))
+            return
+        if fault == "denied":
+            self._answer(client, 403, {"Content-Type": "application/xml"}, DENIED, len(DENIED))
             return
         if self.spoil and body:
             body = bytes([body[0] ^ 1]) + body[1:]

@@ -34,7 +34,7 @@ PROXY_CONF = """[DEFAULT]
 log_udp_host = 127.0.0.1
 swift_dir = {root}
 [pipeline:main]
-pipeline = catch_errors listing_formats s3api tempauth slo symlink proxy-server
+pipeline = catch_errors listing_formats s3api tempauth slo versioned_writes symlink proxy-server
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
@@ -54,6 +54,9 @@ user_test_tester = testing .admin
 [filter:slo]
 use = egg:swift#slo
 rate_limit_after_segment = 1000
+[filter:versioned_writes]
+use = egg:swift#versioned_writes
+allow_object_versioning = true
 [filter:symlink]
 use = egg:swift#symlink
 """

@@ -20,6 +20,7 @@ from m2m.errors import InputError
 from m2m.files import file_sha256
 from m2m.params import AugmentParams, to_dict
 from m2m.report.augment import ClipReport, write_report
+from m2m.tombstone import stop_if_purged
 
 OUTPUTS = ("videos", "plates", "people", "bodies", ".m2m/previews")
 CODE_VERSION = versions.AUGMENT
@@ -140,11 +141,12 @@ def augment(
         What the run came to.
 
     Raises:
-        InputError: Nothing to do, or the input or output cannot be used.
+        InputError: Nothing to do, or the input or output cannot be used, or was purged.
         InfrastructureError: The disk is full or a model is missing.
     """
     params = params or AugmentParams()
     source, output = Path(source), Path(output)
+    stop_if_purged(output)
     found = clips.scan(source)
     taken = [clip for clip in found if clip.status == "ok"]
     _keep_apart(source, output, taken)
@@ -171,8 +173,8 @@ def augment_item(clip: Clip, source: Path, params: AugmentParams, with_originals
         params: Parameters of the run.
         with_originals: Whether its preview shows the original too.
     """
-    mark = clips.fingerprint(clip.sha256, to_dict(params), with_originals, CODE_VERSION)
-    return work.Item(clip.clip_id, mark, Job(clip, source))
+    identity = versions.mark(clip.sha256, to_dict(params), with_originals, CODE_VERSION)
+    return work.Item(clip.clip_id, identity, Job(clip, source))
 
 
 def _digest(clip: Clip) -> str:

@@ -36,12 +36,16 @@ class Intermediates:
     Args:
         store: The store.
         remains: What stays is added here.
+
+    Attributes:
+        needed: Keys of the blobs that others need, once `of_clips` has looked.
     """
 
     def __init__(self, store: Store, remains: list[Left]) -> None:
         self._store = store
         self._remains = remains
         self._keys = list(store.keys(""))
+        self.needed: set[str] = set()
         known = ("blobs/", "records/", *CACHES)
         tops = Counter(key.split("/")[0] + "/" if "/" in key else key for key in self._keys)
         for top, n in sorted(tops.items()):
@@ -76,6 +80,7 @@ class Intermediates:
         mine = [(t, r) for t, r in zip(things, parsed, strict=True) if r is not None and r.name in names]
         others = {digest for r in parsed if r is not None and r.name not in names for digest in r.outputs.values()}
         released = {c.sha256: n for n, s in kept.items() if s.card.private for c in s.rows if c.sha256}
+        self.needed = {blob_key(digest) for digest in (*others, *released)}
         kinds = {digest: _kind(path) for _, record in mine for path, digest in record.outputs.items()}
         stay = Counter(released[d] for d in kinds if d in released)
         for name, n in sorted(stay.items()):

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from m2m.clips import Clip, DatasetCard
-from m2m.published import INDEX, fetch_published, published, tombstone
+from m2m.published import INDEX, fetch_published, published
 from m2m.purge.proof import Left, Thing, each
 from m2m.shards import Shard, read_folder
 from m2m.store import Store
+from m2m.tombstone import tombstone
 
 
 @dataclass(frozen=True)
@@ -41,17 +42,21 @@ def doomed_sets(
     What a set was made from stays where yet another set that shows people was made from it.
     """
     doomed: list[str] = []
+    seen: set[str] = set()  # a selection of all clips is its own parent: the same rows have the same hash
     at = sets[dataset].card.parent
     if at not in sets and tombstone(at, store) is None:
         remains.append(Left(store.uri, f"datasets/{at}", "is not published: where its originals are is not known"))
-    while at:
+    while at and at not in seen:
+        seen.add(at)
         if at not in sets:
             at = (tombstone(at, store) or {}).get("parent", "")
             continue
         if sets[at].card.private:
             break
-        line = _children(at, sets) if not doomed else []
-        others = [n for n, s in sets.items() if s.card.parent == at and not s.card.private and n not in doomed + line]
+        line = _children(at, sets, {at}) if not doomed else []
+        others = [
+            n for n, s in sets.items() if s.card.parent == at and not s.card.private and n not in (at, *doomed, *line)
+        ]
         held = [n for n in (at, *line) if n in keep]
         remains += [Left(store.uri, f"datasets/{n}", "shows people, and is to be kept") for n in held]
         if others and at not in held:
@@ -62,10 +67,14 @@ def doomed_sets(
     return doomed
 
 
-def _children(name: str, sets: dict[str, Published]) -> list[str]:
+def _children(name: str, sets: dict[str, Published], seen: set[str]) -> list[str]:
     """Data sets that show people and were made from one, at however many removes; the last ones first."""
-    found = sorted(n for n, s in sets.items() if s.card.parent == name and not s.card.private)
-    return [n for child in found for n in (*_children(child, sets), child)]
+    found = []
+    for child in sorted(n for n, s in sets.items() if s.card.parent == name and not s.card.private):
+        if child not in seen:
+            seen.add(child)
+            found += [*_children(child, sets, seen), child]
+    return found
 
 
 def shared_clips(doomed: dict[str, Published], kept: dict[str, Published]) -> set[str]:
@@ -93,10 +102,10 @@ def doomed_shards(
     return [Thing(store.uri, key, "shard", digests[key], size) for key, size in zip(going, sizes, strict=True)]
 
 
-def keys_of(store: Store, name: str) -> list[str]:
-    """Keys of a published data set, its index first: without that nobody can begin to read it."""
+def keys_of(store: Store, name: str) -> tuple[list[str], list[str]]:
+    """Keys of a published data set: its index, without which nobody can begin to read it, and the rest."""
     index = f"datasets/{name}/{INDEX}"
-    return [index, *(key for key in store.keys(f"datasets/{name}/") if key != index)]
+    return [index], [key for key in store.keys(f"datasets/{name}/") if key != index]
 
 
 def leftovers(store: Store, sets: dict[str, Published]) -> list[str]:

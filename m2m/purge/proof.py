@@ -5,14 +5,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from m2m.errors import InfrastructureError, InputError, M2MError
 from m2m.files import disk_errors, write_atomic
 from m2m.store import MissingError
 
+if TYPE_CHECKING:  # only what needs S3 needs boto3
+    from m2m.s3 import S3Store
+
 CALLS = 8
 """Requests to a store at a time."""
+SHOWN = 25
+"""Entries of what remains that are printed."""
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -78,7 +83,8 @@ class Folder:
 
     def keys(self, prefix: str) -> Iterator[str]:
         """See Place."""
-        found = (p.relative_to(self.root).as_posix() for p in self.root.rglob("*") if p.is_symlink() or p.is_file())
+        top = self.root / prefix.rpartition("/")[0]  # what follows the last slash begins a name
+        found = (p.relative_to(self.root).as_posix() for p in top.rglob("*") if p.is_symlink() or p.is_file())
         yield from sorted(key for key in found if key.startswith(prefix))
 
     def delete(self, key: str) -> None:
@@ -95,8 +101,9 @@ class Thing:
         place: Address of the store or folder.
         key: Its key there.
         kind: What it is, in a word or two.
-        sha256: Hash of its bytes.
+        sha256: Hash of its bytes; empty for a delete marker, which has none.
         size: Its bytes.
+        version: The server's name of this version of it; empty where none are kept.
     """
 
     place: str
@@ -104,6 +111,16 @@ class Thing:
     kind: str
     sha256: str
     size: int
+    version: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its key, with the version if there is one."""
+        return f"{self.key}?versionId={self.version}" if self.version else self.key
+
+
+Outside = tuple[Place, tuple[list[Thing], ...]]
+"""What goes of a place that is no store, in the order in which it goes."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +177,9 @@ class Proof:
         lines += [f"  {len(n)} x {kind}, {sum(n) / 2**20:.1f} MiB" for kind, n in sorted(kinds.items())]
         lines += [f"  {self.unfinished} x remains of puts that were killed"] if self.unfinished else []
         lines += [f"  NOT deleted: {left.place}/{left.key}: {left.why}" for left in self.failed]
-        lines += [f"  remains: {left.place}/{left.key}: {left.why}" for left in self.remains]
+        lines += [f"  remains: {left.place}/{left.key}: {left.why}" for left in self.remains[:SHOWN]]
+        more = len(self.remains) - SHOWN
+        lines += [f"  and {more} more that remain, in the proof"] if more > 0 else []
         return "\n".join(lines)
 
     def write(self, path: Path) -> None:
@@ -192,27 +211,48 @@ def delete(place: Place, things: Sequence[Thing]) -> tuple[list[Thing], list[Lef
 
     def one(thing: Thing) -> str:
         try:
-            place.delete(thing.key)
+            if thing.version:
+                _versioned(place).delete_version(thing.key, thing.version)
+            else:
+                place.delete(thing.key)
         except M2MError as error:
             return f"it could not be deleted: {error.what}"
         return ""
 
     refused = each(one, things)
-    prefixes = sorted({thing.key.rpartition("/")[0] for thing in things})
-    listed = {key for prefix in _outermost(prefixes) for key in place.keys(prefix)}
+    listed = _listed(place, things)
     found = each(lambda thing: _still_there(place, thing), things)
     gone, failed = [], []
     for thing, why, there in zip(things, refused, found, strict=True):
-        if there or thing.key in listed:
-            failed.append(Left(thing.place, thing.key, why or there or "it was deleted and is still listed"))
+        if there or thing.name in listed:
+            failed.append(Left(thing.place, thing.name, why or there or "it was deleted and is still listed"))
         else:
             gone.append(thing)
     return gone, failed
 
 
+def _versioned(place: Place) -> "S3Store":
+    """The place, of which some things have versions: only one on S3 has such."""
+    return cast("S3Store", place)
+
+
+def _listed(place: Place, things: Sequence[Thing]) -> set[str]:
+    """Names of all that the place still lists where things were."""
+    prefixes = _outermost(sorted({thing.key.rpartition("/")[0] for thing in things}))
+    if not any(thing.version for thing in things):
+        return {key for prefix in prefixes for key in place.keys(prefix)}
+    found = (version for prefix in prefixes for version in _versioned(place).versions(prefix))
+    return {f"{version.key}?versionId={version.id}" for version in found}
+
+
 def _still_there(place: Place, thing: Thing) -> str:
+    if thing.version and not thing.sha256:
+        return ""  # a delete marker cannot be read, there or not
     try:
-        place.read(thing.key)
+        if thing.version:
+            _versioned(place).read_version(thing.key, thing.version)
+        else:
+            place.read(thing.key)
     except MissingError:
         return ""
     except M2MError as error:
@@ -225,9 +265,14 @@ def _outermost(prefixes: Sequence[str]) -> list[str]:
     return sorted({prefix.split("/")[0] + "/" if prefix else "" for prefix in prefixes})
 
 
-def prove(proof: Proof, things: Sequence[Thing], failed: Sequence[Left], unfinished: int = 0) -> Proof:
-    """A look ahead with what came of it."""
-    return replace(proof, done=True, things=tuple(things), failed=tuple(failed), unfinished=unfinished)
+def prove(
+    proof: Proof, things: Sequence[Thing], failed: Sequence[Left], remains: Sequence[Left], unfinished: int = 0
+) -> Proof:
+    """A look ahead with what came of it; what is gone is in the order of the look ahead."""
+    order = {thing: i for i, thing in enumerate(proof.things)}
+    things = sorted(things, key=order.__getitem__)
+    gone, stuck, left = tuple(things), tuple(failed), tuple(remains)
+    return replace(proof, done=True, things=gone, failed=stuck, remains=left, unfinished=unfinished)
 
 
 def in_order(place: Place, *groups: Sequence[Thing]) -> tuple[list[Thing], list[Left]]:
@@ -236,7 +281,7 @@ def in_order(place: Place, *groups: Sequence[Thing]) -> tuple[list[Thing], list[
     failed: list[Left] = []
     for group in groups:
         if failed:
-            failed += [Left(thing.place, thing.key, "tells of things that could not be deleted") for thing in group]
+            failed += [Left(thing.place, thing.name, "tells of things that could not be deleted") for thing in group]
         else:
             done, failed = delete(place, group)
             gone += done

@@ -276,10 +276,10 @@ def test_more_shards_than_an_input_holds_are_refused_before_anything_runs():
         limits.check(b"x" * 600_000, {})
 
 
-def test_only_register_holds_the_deploy_key(compiled):
+def test_only_what_speaks_to_git_holds_the_deploy_key(compiled):
     for stage, _, asked in executors(compiled):
         held = {volume["secretName"] for volume in asked.get("secretAsVolume", [])}
-        assert held == ({"m2m-git"} if stage == "register" else set()), stage
+        assert held == ({"m2m-git"} if stage in ("register", "purge") else set()), stage
 
 
 def test_the_papers_models_are_in_images_of_their_own_with_a_gpu_and_their_weights(tmp_path):

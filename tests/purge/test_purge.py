@@ -3,87 +3,23 @@
 import hashlib
 import json
 import os
-import shutil
 import threading
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from m2m.audit import audit_shard
-from m2m.audit.params import AuditParams
+from m2m.checkout import checkout
+from m2m.cli import main
 from m2m.clips import Clip, DatasetCard, data_hash, file_sha256, read_manifest, write_card, write_manifest
 from m2m.errors import Exit, InfrastructureError, InputError
-from m2m.merge import merge
-from m2m.params import AugmentParams
 from m2m.published import fetch_published, publish, published
 from m2m.purge import purge_folder, purge_published
-from m2m.records import Record, share
 from m2m.shards import fetch, push, read_folder, write_folder
 from m2m.store import FolderStore, blob_key, open_store, put_blob
 from m2m.work import locked
-from tests.audit.runs import start, use, write_clip
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        return finished(tmp_path_factory.mktemp("template"), monkeypatch)
-
-
-@pytest.fixture
-def run(template, tmp_path, monkeypatch):
-    """A finished run: published originals and M2M clips; people, plates and previews in the work store."""
-    root = tmp_path / "run"
-    shutil.copytree(template.root, root)
-    run = replace(template, root=root, store=open_store(root / "store"), work=open_store(root / "work"))
-    run.manifest, run.real, run.card = root / "manifest", template.real, template.card
-    use(monkeypatch, run)
-    return run
-
-
-def finished(root: Path, monkeypatch, stores=None):
-    run = start(root, n=4, stores=stores)
-    use(monkeypatch, run)
-    for shard in run.shards:
-        audit_shard(run.manifest, run.composed(shard), shard, run.audited(shard), AuditParams())
-    for name in run.made:
-        leave(run, name, "detect", f"people/{name}.jsonl.gz")
-        leave(run, name, "inpaint", f"plates/{name}.mkv")
-        leave(run, name, "preview", f".m2m/previews/{name}.mp4")
-    run.work.write("embeddings/abc/def.npz", b"vectors")
-    run.work.write("digests/abc.json", b'{"/home/alice/secret_0.mp4": []}')
-    run.work.write("release.key", b"k" * 32)
-    run.work.write("checkpoints/abc/model-1.pt", b"weights")
-    run.card = merge([run.audited(s) for s in run.shards], run.manifest, run.root / "merged", AugmentParams(), 2)
-    return run
-
-
-def leave(run, name, stage, path, data=None) -> str:
-    """A record of a stage with one output; the output's hash."""
-    file = run.root / "scratch" / "file"
-    file.parent.mkdir(exist_ok=True)
-    file.write_bytes(data or f"{stage} of {name}".encode())
-    digest = put_blob(run.work, file)
-    share(Record(name, f"{stage} of {name}", "ok", outputs={path: digest}, result={"outputs": {stage: path}}), run.work)
-    return digest
-
-
-def purge(run, **more):
-    more = {"yes": True, **more}
-    return purge_published(run.card.hash, run.root / "proof.json", store=run.store, work=run.work, **more)
-
-
-def everything(store) -> dict[str, bytes]:
-    return {key: store.read(key) for key in store.keys("")}
-
-
-def still_whole(run, folder: Path) -> None:
-    fetch_published(run.card.hash, run.store, folder / "manifest")
-    fetch(folder / "manifest", run.store, folder / "videos")
-    for clip in read_manifest(folder / "videos" / "clips.parquet"):
-        if clip.status == "ok":
-            assert file_sha256(folder / "videos" / clip.path) == clip.sha256
+from tests.audit.runs import write_clip
+from tests.purge.made import everything, finished, leave, purge, still_whole
 
 
 def test_a_look_ahead_deletes_nothing_and_says_what_would_go(run):
@@ -128,7 +64,7 @@ def test_the_proof_lists_every_object_with_its_hash_and_size(run):
     assert f"4 blob(s) are clips of the data set {run.card.hash}" in why["blobs/*"]
 
 
-def test_objects_on_a_real_s3_server_are_gone_and_older_versions_are_spoken_of(s3, tmp_path, monkeypatch):
+def test_objects_on_a_real_s3_server_are_gone(s3, tmp_path, monkeypatch):
     run = finished(tmp_path / "run", monkeypatch, s3.uri)
     shards = [s.key for s in read_folder(run.manifest)[2].values()]
     proof = purge(run)
@@ -137,7 +73,8 @@ def test_objects_on_a_real_s3_server_are_gone_and_older_versions_are_spoken_of(s
     keys = {(s.uri, k) for s in fresh for k in s.keys("")}
     assert keys and not keys & {(t.place, t.key) for t in proof.things}
     assert set(shards) <= {t.key for t in proof.things}
-    assert sum("older versions" in left.why for left in proof.remains) == 2
+    assert sum("backups are out of reach" in left.why for left in proof.remains) == 2
+    assert not any("older version" in left.why for left in proof.remains)  # the bucket says that it keeps none
     still_whole(run, tmp_path)
     assert purge(run).things == ()
 
@@ -151,6 +88,10 @@ def test_a_second_purge_finds_nothing_and_a_reader_is_told(run, tmp_path):
     assert not any("not known" in left.why for left in proof.remains)
     with pytest.raises(InputError, match="was purged"):
         fetch_published(run.real, run.store, tmp_path / "m")
+    with pytest.raises(InputError, match="was purged"):  # who has the manifest asks for the shards
+        fetch(run.manifest, run.store, tmp_path / "v")
+    with pytest.raises(InputError, match="was purged"), checkout(run.real):
+        pass
 
 
 def test_the_secret_goes_only_on_request(run):
@@ -282,6 +223,16 @@ def test_variants_that_show_the_same_people_go_too(run, tmp_path):
         fetch_published(mesh, run.store, tmp_path / "m")
 
 
+def test_a_selection_of_all_clips_is_its_own_parent(run, tmp_path):
+    """m2m curate that leaves nothing out gives the rows that it got, so their hash."""
+    folder = fetch_published(run.real, run.store, tmp_path / "selection")
+    write_card(replace(read_folder(folder)[1], parent=run.real), folder)
+    assert publish(folder, run.store) == run.real
+    purge(run)
+    assert published(run.store) == [run.card.hash]
+    still_whole(run, tmp_path)
+
+
 def test_another_selection_of_the_same_originals_keeps_what_it_needs(run, tmp_path):
     """Ingested -> curated -> M2M; a second selection was made of what was ingested."""
     rows, _, shards = read_folder(run.manifest)
@@ -359,7 +310,8 @@ def test_a_folder_keeps_its_clips_and_nothing_personal(folder, tmp_path):
     proof = purge_folder(folder, tmp_path / "p.json", yes=True)
     assert proof.things == ahead.things and len(proof.things) == 6
     left = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
-    assert left == {"videos/walk__secret_0.mp4", "clips.parquet", "dataset.json", ".m2m/release.key", ".m2m/lock"}
+    kept = {"videos/walk__secret_0.mp4", "clips.parquet", "dataset.json", ".m2m/release.key", ".m2m/lock"}
+    assert left == kept | {"PURGED.json"}
     clip = read_manifest(folder / "clips.parquet")[0]
     assert file_sha256(folder / clip.path) == clip.sha256
     assert purge_folder(folder, tmp_path / "p.json", yes=True).things == ()
@@ -392,3 +344,19 @@ def test_a_folder_where_a_run_is_working_is_refused(folder, tmp_path):
         thread.join()
     assert failures and "another run" in failures[0]
     assert (folder / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["nowhere"], Exit.BAD_INPUT, "nowhere is not a data set"),
+        (["0" * 64], Exit.BAD_INPUT, "no data set 0000"),
+        (["0" * 64, "--originals", "videos"], Exit.USAGE, "--originals is for the folder"),
+        (["nowhere", "--runs", "runs"], Exit.USAGE, "are for published data sets"),
+    ],
+)
+def test_the_command_line_says_what_is_wrong(run, tmp_path, monkeypatch, capsys, arguments, code, said):
+    monkeypatch.chdir(tmp_path)
+    assert main(["purge", arguments[0], "p.json", *arguments[1:]]) == code
+    error = capsys.readouterr().err
+    assert said in error and "Traceback" not in error and not (tmp_path / "p.json").exists()
