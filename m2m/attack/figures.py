@@ -122,14 +122,14 @@ def matching_figures(tests: Sequence[Matching], resamples: int = RESAMPLES) -> d
     if any(np.isnan(h).all() for h, _ in hits):
         raise ValueError("no probe has another clip of the same person in the gallery")
 
-    def ranks(counts: dict[int, float]) -> list[float]:
-        return [_mean(h, _of(t.persons, counts)) for t, (h, _) in zip(tests, hits, strict=True)]
+    def ranks(counts: np.ndarray) -> list[float]:
+        return [_mean(h, counts[t.persons]) for t, (h, _) in zip(tests, hits, strict=True)]
 
-    def by_pairs(figure: Callable[[np.ndarray, np.ndarray, np.ndarray], float]) -> Callable[[dict], list[float]]:
-        def of(counts: dict[int, float]) -> list[float]:
+    def by_pairs(figure: Callable[[np.ndarray, np.ndarray, np.ndarray], float]) -> Callable[[np.ndarray], list[float]]:
+        def of(counts: np.ndarray) -> list[float]:
             out = []
             for scores, genuine, one, other in pairs:
-                a, b = _of(one, counts), _of(other, counts)
+                a, b = counts[one], counts[other]
                 out.append(figure(scores, genuine, np.where(genuine, a, a * b)))
             return out
 
@@ -146,7 +146,7 @@ def matching_figures(tests: Sequence[Matching], resamples: int = RESAMPLES) -> d
 
 
 def resampled(
-    figure: Callable[[dict[int, float]], list[float]],
+    figure: Callable[[np.ndarray], list[float]],
     units: np.ndarray,
     chance: float,
     n: int,
@@ -155,18 +155,19 @@ def resampled(
     """A figure with its interval by resampling units with replacement.
 
     Args:
-        figure: From how often each unit counts to the figure of each test; NaN where it cannot be told.
-        units: (U,) int64 numbers of persons or clips.
+        figure: From how often each unit counts, by its number, to the figure of each test; NaN where it cannot be told.
+        units: (U,) int64 different numbers of persons or clips, 0 or more.
         chance: What guessing gives.
         n: What was counted.
         resamples: Draws.
     """
-    each = figure({int(u): 1.0 for u in units})
+    size = int(units.max()) + 1
+    each = figure(np.bincount(units, minlength=size).astype(float))
     rng = np.random.default_rng(len(units))
     draws = np.empty(resamples)
     for i in range(resamples):
-        counts = np.bincount(rng.integers(len(units), size=len(units)), minlength=len(units))
-        found = np.array(figure({int(u): float(c) for u, c in zip(units, counts, strict=True)}))
+        drawn = units[rng.integers(len(units), size=len(units))]
+        found = np.array(figure(np.bincount(drawn, minlength=size).astype(float)))
         draws[i] = np.nanmean(found) if np.isfinite(found).any() else np.nan
     low, high = np.nanpercentile(draws, INTERVAL)
     return Estimate(float(np.nanmean(each)), float(low), float(high), chance, n, tuple(map(float, each)), draws)
@@ -193,10 +194,6 @@ def balanced_accuracy(true: np.ndarray, guessed: np.ndarray, weights: np.ndarray
         if own.sum() > 0:
             shares.append(float((own * (guessed == label)).sum() / own.sum()))
     return float(np.mean(shares)) if shares else float("nan")
-
-
-def _of(persons: np.ndarray, counts: dict[int, float]) -> np.ndarray:
-    return np.array([counts[int(p)] for p in persons])
 
 
 def _mean(values: np.ndarray, weights: np.ndarray) -> float:

@@ -119,8 +119,8 @@ def guess_rows(
         classes = np.mean([len(np.unique(true)) for true, *_ in tests])
         units = np.unique(np.concatenate([who for *_, who in tests]))
 
-        def figure(counts: dict[int, float], tests: Sequence[tuple[np.ndarray, ...]] = tests) -> list[float]:
-            return [balanced_accuracy(t, g, np.array([counts[int(p)] for p in who])) for t, g, who in tests]
+        def figure(counts: np.ndarray, tests: Sequence[tuple[np.ndarray, ...]] = tests) -> list[float]:
+            return [balanced_accuracy(t, g, counts[who]) for t, g, who in tests]
 
         found[variant] = resampled(figure, units, float(1 / classes), sum(len(t) for t, *_ in tests), resamples)
     return [
@@ -145,8 +145,8 @@ def clip_figure(
     """
     units = np.unique(np.concatenate([rows for rows, _ in tests]))
 
-    def figure(counts: dict[int, float]) -> list[float]:
-        return [of(values, np.array([counts[int(r)] for r in rows])) for rows, values in tests]
+    def figure(counts: np.ndarray) -> list[float]:
+        return [of(values, counts[rows]) for rows, values in tests]
 
     return resampled(figure, units, chance, sum(len(rows) for rows, _ in tests), resamples)
 
