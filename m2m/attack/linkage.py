@@ -79,10 +79,20 @@ def gaps(made: Traces, sources: Traces, way: str) -> np.ndarray:
 
 
 def ranks(found: np.ndarray) -> np.ndarray:
-    """The place of the true source of each clip, 1 being the most alike; of equal ones the middle place.
+    """The places that the true source of each clip may have, 1 being the most alike; equal ones are in any order.
 
     Args:
         found: (N, N), the source of clip i being i.
+
+    Returns:
+        (N, 2) int64, the first and the last place.
     """
     own = np.diag(found)[:, None]
-    return 1 + (found < own).sum(1) + ((found == own).sum(1) - 1) / 2
+    before = (found < own).sum(1)
+    return np.column_stack([before + 1, before + (found == own).sum(1)])
+
+
+def within(places: np.ndarray, most: int) -> np.ndarray:
+    """(N,) float64, the probability that the source is among the first `most`, of places as `ranks` gives them."""
+    first, last = places.T
+    return np.clip((most - first + 1) / (last - first + 1), 0, 1)

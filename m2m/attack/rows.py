@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from m2m.attack.figures import Estimate, Matching, auc, balanced_accuracy, difference, matching_figures, resampled
+from m2m.attack.linkage import within
 from m2m.attack.pieces import Arrays
 
 LOWER_TELLS = frozenset({"eer", "median_rank"})
@@ -165,7 +166,7 @@ def linkage_rows(ranks: dict[str, dict[str, np.ndarray]], control: str, resample
     """Rank-1, rank-10 and median rank by every way of looking.
 
     Args:
-        ranks: By variant and way the rank of every clip's source.
+        ranks: By variant and way the places of every clip's source, as `m2m.attack.linkage.ranks` gives them.
         control: As in `matching_rows`.
         resamples: Draws for the intervals.
     """
@@ -173,12 +174,12 @@ def linkage_rows(ranks: dict[str, dict[str, np.ndarray]], control: str, resample
     for way in next(iter(ranks.values())):
         found: dict[str, dict[str, Estimate]] = {}
         for variant, by_way in ranks.items():
-            values = by_way[way]
-            n, at = len(values), np.arange(len(values))
+            places = by_way[way]
+            n, at, middle = len(places), np.arange(len(places)), places.mean(1)
             found[variant] = {
-                "rank1": clip_figure([(at, (values <= 1).astype(float))], mean, 1 / n, resamples),
-                "rank10": clip_figure([(at, (values <= 10).astype(float))], mean, min(1.0, 10 / n), resamples),
-                "median_rank": clip_figure([(at, values)], median, (n + 1) / 2, resamples),
+                "rank1": clip_figure([(at, within(places, 1))], mean, 1 / n, resamples),
+                "rank10": clip_figure([(at, within(places, 10))], mean, min(1.0, 10 / n), resamples),
+                "median_rank": clip_figure([(at, middle)], median, (n + 1) / 2, resamples),
             }
         for variant, figures in found.items():
             for name, one in figures.items():

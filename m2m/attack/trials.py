@@ -211,7 +211,7 @@ def people_folder(material: Material) -> Path | None:
 
 
 def links(bench: Bench, variant: str) -> dict[str, np.ndarray]:
-    """The rank of the true source of every clip by each way of looking for it."""
+    """The places of the true source of every clip by each way of looking for it."""
 
     def read(name: str) -> linkage.Traces:
         def make() -> Arrays:
