@@ -89,7 +89,7 @@ def found(samples: list[Sample], kind: str, epochs: int) -> tuple[float, float]:
     for test in (False, True):
         chosen = [s for s in samples if s.test == test]
         parts.append((np.concatenate([s.plates[kind] for s in chosen]), np.concatenate([s.masks for s in chosen])))
-    iou, prior = segment(*parts, epochs)
+    iou, prior = segment(parts[0], parts[1], epochs)
     return float(iou.mean()), float(prior.mean())
 
 

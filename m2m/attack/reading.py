@@ -7,6 +7,15 @@ from m2m.attack.rows import ABOVE, BEYOND, NOTHING, PLATE, Row
 
 FIRST = ("rank1", "balanced_accuracy", "iou", "auc")
 """The figure by which an attacker is read, the first that there is."""
+NAMES = {
+    "rank1": "rank-1",
+    "rank10": "rank-10",
+    "median_rank": "median rank",
+    "eer": "EER",
+    "auc": "AUC",
+    "iou": "IoU",
+    "balanced_accuracy": "balanced accuracy",
+}
 SENTENCES = {
     NOTHING: "no better than guessing was shown",
     PLATE: "it succeeds, but by no more than the plate alone gives away",
@@ -43,7 +52,7 @@ def readings(rows: Sequence[Row], variant: str = "m2m") -> list[str]:
 def _sentence(one: Row) -> str:
     beside = "" if one.control is None else f", on the plate alone {percent(one.control)}"
     figure = f"{percent(one.value)} ({percent(one.low)} to {percent(one.high)}{beside}, chance {percent(one.chance)})"
-    return f"{one.attacker} on {one.variant}: {SENTENCES[one.verdict]}; {one.figure.replace('_', ' ')} {figure}."
+    return f"{one.attacker} on {one.variant}: {SENTENCES[one.verdict]}; {NAMES[one.figure]} {figure}."
 
 
 def percent(value: float) -> str:

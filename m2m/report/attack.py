@@ -4,7 +4,7 @@ from typing import Any
 
 from m2m import __version__
 from m2m.attack.params import MEANING
-from m2m.attack.reading import percent, readings
+from m2m.attack.reading import NAMES, percent, readings
 from m2m.attack.rows import Row
 from m2m.attack.run import Attacked
 from m2m.files import write_atomic
@@ -56,7 +56,7 @@ def cells(row: Row) -> tuple[str, ...]:
     return (
         row.attacker,
         row.variant,
-        row.figure.replace("_", " "),
+        NAMES[row.figure],
         shown(row.value),
         f"{shown(row.low)} to {shown(row.high)}",
         shown(row.chance),
