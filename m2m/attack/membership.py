@@ -130,7 +130,7 @@ def _measured(clip: Clip, folder: Path) -> Clip:
 
 
 def _trained(home: Path, out: Path, kind: str, epochs: int, seed: int) -> Path:
-    shared: dict[str, Any] = {"epochs": epochs, "warmup": 2, "batch": 8, "input": _READ, "lr": 1e-3}
+    shared: dict[str, Any] = {"epochs": epochs, "warmup": min(2, epochs), "batch": 8, "input": _READ, "lr": 1e-3}
     if kind == "pretrain":
         how = PretrainParams(**shared, samples=1, mask_ratio=0.75, normalise=False, seed=seed, device="cpu")
         return pretrain(home, out, how, MODEL).checkpoint
