@@ -70,6 +70,7 @@ lock: .venv/bin/m2m ## Resolve the dependencies anew
 	$(UV) pip compile pyproject.toml -q --extra curate --extra pipelines --extra server -c requirements/all.txt -o requirements/image-base.txt --custom-compile-command "make lock"
 	$(UV) pip compile pyproject.toml -q --extra task --extra gl -c requirements/all.txt -o requirements/image-recover.txt --custom-compile-command "make lock"
 	$(UV) pip compile pyproject.toml -q --extra task --extra paper -c requirements/all.txt -o requirements/image-paper.txt --custom-compile-command "make lock"
+	$(UV) pip compile pyproject.toml -q --extra attack -c requirements/all.txt -o requirements/attack.txt --custom-compile-command "make lock"
 	$(UV) pip compile requirements/models.in -q --no-deps --generate-hashes -o requirements/models.txt --custom-compile-command "make lock"
 
 clean: ## Remove what the commands above made

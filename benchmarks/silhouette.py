@@ -16,9 +16,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
-from torch import nn
 
+from m2m.attack.silhouette import classify, segment
 from m2m.augment.detect import DetectParams, make_detector
 from m2m.augment.inpaint import InpaintParams, make_inpainter
 from m2m.augment.inpaint.region import RegionParams, paint_region
@@ -84,93 +83,22 @@ def sample(label: int, test: bool, spec: ClipSpec, find: Callable[[np.ndarray], 
         return Sample(label, test, made["masks"], {kind: made[kind] for kind in KINDS})
 
 
-def layers(channels: int, out: int) -> nn.Sequential:
-    """Six small convolutions that see the whole person, at half the size inside."""
-    steps: list[nn.Module] = []
-    for width, dilation, stride in ((16, 1, 2), (24, 1, 1), (24, 2, 1), (24, 4, 1), (24, 8, 1)):
-        steps.append(nn.Conv2d(channels, width, 3, stride, dilation, dilation))
-        steps += [nn.BatchNorm2d(width), nn.ReLU()]
-        channels = width
-    return nn.Sequential(*steps, nn.Conv2d(channels, out, 1), nn.Upsample(scale_factor=2, mode="bilinear"))
-
-
-def learn(model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor, loss: nn.Module, epochs: int) -> nn.Module:
-    """Trains with mirrored copies."""
-    torch.manual_seed(1)
-    best = torch.optim.AdamW(model.parameters(), 3e-3, weight_decay=1e-2)
-    batch = 16
-    steps = epochs * -(-len(inputs) // batch)
-    rate = torch.optim.lr_scheduler.OneCycleLR(best, 6e-3, total_steps=steps)
-    model.train()
-    for _ in range(epochs):
-        for rows in torch.randperm(len(inputs)).split(batch):
-            x, y = inputs[rows], targets[rows]
-            if torch.rand(()) < 0.5:
-                x, y = x.flip(-1), y.flip(-1) if y.ndim > 1 else y
-            best.zero_grad()
-            loss(model(x), y).backward()
-            best.step()
-            rate.step()
-    return model.eval()
-
-
-def overlap(found: torch.Tensor, true: torch.Tensor) -> float:
-    """Mean over frames of the intersection over the union."""
-    both, either = (found & true).sum((1, 2, 3)), (found | true).sum((1, 2, 3))
-    return float((both / either.clamp(min=1)).mean())
-
-
-def best_threshold(scores: torch.Tensor, true: torch.Tensor) -> float:
-    """The threshold with the largest overlap."""
-    return max(np.linspace(0.05, 0.9, 18), key=lambda v: overlap(scores > v, true))
-
-
-def segment(samples: list[Sample], kind: str, epochs: int) -> tuple[float, float]:
+def found(samples: list[Sample], kind: str, epochs: int) -> tuple[float, float]:
     """IoU on the test of a segmenter trained on one kind of plate, and of the mean training mask."""
     parts = []
     for test in (False, True):
         chosen = [s for s in samples if s.test == test]
-        images = torch.from_numpy(np.concatenate([s.plates[kind] for s in chosen])).permute(0, 3, 1, 2)
-        parts.append((images - 0.5, torch.from_numpy(np.concatenate([s.masks for s in chosen]))[:, None]))
-    (x, y), (u, v) = parts
-    torch.manual_seed(0)
-    model = learn(layers(3, 1), x, y, nn.BCEWithLogitsLoss(), epochs)
-    with torch.no_grad():
-        train, test_scores = (torch.cat([torch.sigmoid(model(b)) for b in part.split(32)]) for part in (x, u))
-    true, threshold = y > 0.5, best_threshold(train, y > 0.5)
-    mean = y.mean(0, keepdim=True)
-    prior = best_threshold(mean.expand_as(y), true)
-    return overlap(test_scores > threshold, v > 0.5), overlap(mean.expand_as(v) > prior, v > 0.5)
+        parts.append((np.concatenate([s.plates[kind] for s in chosen]), np.concatenate([s.masks for s in chosen])))
+    iou, prior = segment(parts[0], parts[1], epochs)
+    return float(iou.mean()), float(prior.mean())
 
 
-class Mean(nn.Module):
-    """The mean over the picture of what the layers find."""
-
-    def __init__(self, inside: nn.Module) -> None:
-        super().__init__()
-        self.inside = inside
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(N, C, h, w) to (N, classes)."""
-        return self.inside(x).mean((2, 3))
-
-
-def classify(samples: list[Sample], kind: str, classes: int, epochs: int, seeds: int = 3) -> float:
+def top1(samples: list[Sample], kind: str, classes: int, epochs: int, seeds: int = 3) -> float:
     """Top-1 on the test of a classifier trained on one kind of plate, mean over seeds."""
-    parts = []
-    for test in (False, True):
-        chosen = [s for s in samples if s.test == test]
-        images = np.stack([s.plates[kind] - s.plates[kind].mean(0) for s in chosen])
-        n, t, h, w, c = images.shape
-        stacked = np.ascontiguousarray(images.transpose(0, 1, 4, 2, 3)).reshape(n, t * c, h, w)
-        parts.append((torch.from_numpy(stacked) * 10, torch.tensor([s.label for s in chosen])))
-    right = []
-    for seed in range(seeds):
-        torch.manual_seed(seed)
-        model = learn(Mean(layers(3 * FRAMES, classes)), *parts[0], nn.CrossEntropyLoss(), epochs)
-        with torch.no_grad():
-            right.append(float((model(parts[1][0]).argmax(1) == parts[1][1]).float().mean()))
-    return float(np.mean(right))
+    train, test = ([s for s in samples if s.test == t] for t in (False, True))
+    known = np.stack([s.plates[kind] for s in train]), np.array([s.label for s in train])
+    asked, true = np.stack([s.plates[kind] for s in test]), np.array([s.label for s in test])
+    return float(np.mean([(classify(known, asked, classes, epochs, seed) == true).mean() for seed in range(seeds)]))
 
 
 def main() -> None:
@@ -192,11 +120,9 @@ def main() -> None:
     print(f"{len(samples) - count} clips to train on, {count} in the test; chance top-1 {1 / args.classes:.2f}")
     print(f"{'plates':24s} IoU of the person   of the mean mask   top-1 of the action")
     for kind in KINDS:
-        found, prior = segment(samples, kind, args.epochs)
-        print(
-            f"{kind:24s} {found:17.3f} {prior:18.3f} {classify(samples, kind, args.classes, 3 * args.epochs):20.2f}",
-            flush=True,
-        )
+        iou, prior = found(samples, kind, args.epochs)
+        right = top1(samples, kind, args.classes, 3 * args.epochs)
+        print(f"{kind:24s} {iou:17.3f} {prior:18.3f} {right:20.2f}", flush=True)
 
 
 if __name__ == "__main__":

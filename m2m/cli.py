@@ -22,6 +22,7 @@ PAIRS = (
     ("audit", "decide"),
     ("audit", "certify"),
     ("audit", "verify"),
+    ("audit", "attack"),
 )
 """Commands of two words."""
 
@@ -75,6 +76,13 @@ def _add_data(add: Callable[..., argparse.ArgumentParser]) -> None:
     studio.add_argument(
         "--scene-bias", action="store_true", help="backgrounds that tell the class, from never to always"
     )
+    text = (
+        "a population: each of N persons does every action CLIPS times, so that attackers can be tried (default: off)"
+    )
+    studio.add_argument("--people", type=int, default=0, metavar="N", help=text)
+    studio.add_argument("--places", type=int, default=8, help="backgrounds of a population (default: 8)")
+    text = "clothes of each person of a population; 1 is always the same (default: 1)"
+    studio.add_argument("--outfits", type=int, default=1, help=text)
     studio.add_argument("--seed", type=int, default=0, help="same seed, same clips (default: 0)")
     _workers(studio)
 
@@ -211,6 +219,21 @@ def _add_augment(add: Callable[..., argparse.ArgumentParser]) -> None:
     verify.add_argument("dataset", metavar="DATASET", type=Path, help="a certified data set")
     verify.add_argument("--public", type=Path, default=None, help="the public key that it must be signed with, PEM")
 
+    attack = add("audit-attack", _audit_attack, "try to tell the people of finished clips apart (m2m audit attack)")
+    text = "data sets of the same clips, one a variant; no_human tells what the scene alone gives away"
+    attack.add_argument("datasets", metavar="DATASET", type=Path, nargs="*", help=text)
+    attack.add_argument("--out", type=Path, required=True, help="folder of attack.json, attack.html and attack.md")
+    attack.add_argument("--originals", type=Path, default=None, help="what they were made from, as the variant real")
+    text = "who is in which clip: a CSV clip_id,person,place[,clothes][,attribute...]"
+    attack.add_argument("--people", type=Path, default=None, metavar="CSV", help=text)
+    text = "draw a population and attack it: no DATASET, about an hour on two cores"
+    attack.add_argument("--studio", action="store_true", help=text)
+    text = "face, body, attributes, identity, motion, gait, silhouette, linkage or membership; may be given again"
+    attack.add_argument("--attacker", action="append", default=None, help=f"{text} (default: all)")
+    text = "of one test each: other persons, other networks; may be given again (default: 0, 1 and 2)"
+    attack.add_argument("--seed", type=int, action="append", default=None, help=text)
+    _workers(attack)
+
     gate = add("gate", _gate, "fail where a data set may not be used", params=True)
     gate.add_argument("dataset", metavar="DATASET", help="an audited data set: its folder, or its hash")
 
@@ -319,8 +342,9 @@ def _studio(args: argparse.Namespace) -> int:
     from m2m.studio import draw_dataset
 
     size = {"classes": args.classes, "clips_per_class": args.clips, "fps": args.fps, "seconds": args.seconds}
+    many = {"people": args.people, "places": args.places, "outfits": args.outfits}
     drawn = draw_dataset(
-        args.output, **size, seed=args.seed, plain=args.plain, workers=args.workers, scene_bias=args.scene_bias
+        args.output, **size, seed=args.seed, plain=args.plain, workers=args.workers, scene_bias=args.scene_bias, **many
     )
     _say(f"{len(drawn)} clips drawn in {args.output}")
     return int(Exit.DONE)
@@ -466,6 +490,15 @@ def _audit_verify(args: argparse.Namespace) -> int:
     from m2m.audit.signature import verify
 
     _say(str(verify(args.dataset, args.public)))
+    return int(Exit.DONE)
+
+
+def _audit_attack(args: argparse.Namespace) -> int:
+    from m2m.attacks import attack_and_report
+
+    chosen = {"attackers": args.attacker, "seeds": args.seed}
+    how = {"originals": args.originals, "people": args.people, "studio": args.studio, "workers": args.workers}
+    _say(str(attack_and_report(args.datasets, args.out, chosen, **how)))
     return int(Exit.DONE)
 
 

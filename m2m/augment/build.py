@@ -34,15 +34,16 @@ def make_chain(params: AugmentParams) -> Chain:
         renderer=make_renderer(params.render),
         verifier=make_verifier(params),
     )
-    return Chain(models, _chain_params(params))
+    return Chain(models, chain_params(params))
 
 
 def make_painter(params: AugmentParams) -> Painter:
     """Loads what paints people out and verifies it; raises as `make_chain`."""
-    return Painter(make_inpainter(params.inpaint), make_verifier(params), _chain_params(params))
+    return Painter(make_inpainter(params.inpaint), make_verifier(params), chain_params(params))
 
 
-def _chain_params(params: AugmentParams) -> ChainParams:
+def chain_params(params: AugmentParams) -> ChainParams:
+    """The parameters that the steps themselves read."""
     return ChainParams(params.window, params.region, params.compose, params.verify, params.allow_empty)
 
 

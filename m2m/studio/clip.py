@@ -4,7 +4,6 @@ import zlib
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, lru_cache
-from typing import Literal
 
 import numpy as np
 
@@ -14,12 +13,12 @@ from m2m.errors import InputError
 from m2m.studio.actions import ACTIONS, Manner
 from m2m.studio.backgrounds import CAMERAS, SCENES, Background, make_background
 from m2m.studio.draw import Light
+from m2m.studio.identity import GENDERS, Identity
 from m2m.studio.occluders import OCCLUDERS, make_occluder
-from m2m.studio.person import dress
+from m2m.studio.person import Person, dress
 from m2m.studio.props import PROPS
 from m2m.studio.scene import Place, Shot, draw_frame, hold, stage
 
-GENDERS: tuple[Literal["neutral", "male", "female"], ...] = ("neutral", "male", "female")
 REACH = 0.3
 """How far raised arms and hops reach above the crown, as a share of the height."""
 
@@ -45,6 +44,8 @@ class ClipSpec:
         cut: Two shots with other people and another scene, cut in the middle.
         prop: What each person holds, one of PROPS; a ball is kicked in `kick` and thrown in `throw`. Empty: nothing.
         occluder: What stands before the first person, a key of OCCLUDERS. Empty: nothing.
+        identity: Who it is, of a population; None: somebody by chance. Only for one person.
+        outfit: Which of their clothes an identity wears.
     """
 
     label: str
@@ -63,6 +64,8 @@ class ClipSpec:
     cut: bool = False
     prop: str = ""
     occluder: str = ""
+    identity: Identity | None = None
+    outfit: int = 0
 
     @property
     def frames(self) -> int:
@@ -147,6 +150,18 @@ def _body(build: int) -> BodyModel:
     return make_body(BodyParams(gender=GENDERS[build]))
 
 
+def clothed(identity: Identity, outfit: int) -> Person:
+    """Somebody of a population in one of their clothes."""
+    return dress(
+        _body(GENDERS.index(identity.gender)),
+        np.random.default_rng([identity.seed, identity.number, 1]),
+        np.random.default_rng([identity.seed, identity.number, 2, outfit]),
+        identity.skin,
+        identity.hair,
+        identity.girth,
+    )
+
+
 @lru_cache(maxsize=32)
 def _place_background(
     place: int, kind: str, movement: str, clutter: bool, size: tuple[int, int], seconds: tuple[float, ...]
@@ -165,6 +180,8 @@ def _check(spec: ClipSpec) -> None:
         raise InputError(f"the studio draws even sizes of at least 64x64, not {spec.size[0]}x{spec.size[1]}")
     if spec.fps <= 0 or spec.seconds <= 0:
         raise InputError(f"a clip needs a positive length and frame rate, not {spec.seconds} s at {spec.fps}")
+    if spec.identity is not None and spec.persons != 1:
+        raise InputError("an identity is for clips of one person", "leave persons at 1")
     for kind, given, known in (("prop", spec.prop, PROPS), ("occluder", spec.occluder, tuple(OCCLUDERS))):
         if given and given not in known:
             raise InputError(f"the studio has no {kind} {given!r}", f"known: {', '.join(known)}")
@@ -190,7 +207,10 @@ def _shot(spec: ClipSpec, camera: Camera, seconds: np.ndarray, rng: np.random.Ge
         body = _body(int(rng.integers(len(GENDERS))))
         manner = Manner.draw(rng)
         place = _place(spec, index, background.floor, background.view, rng)
-        actors.append(stage(dress(body, rng), spec.label, manner, place, camera, background.view, seconds))
+        person = dress(body, rng)
+        if spec.identity is not None:
+            person, manner = clothed(spec.identity, spec.outfit), spec.identity.varied(rng)
+        actors.append(stage(person, spec.label, manner, place, camera, background.view, seconds))
         if spec.prop:
             props.append(hold(spec.prop, actors[-1], spec.label, manner, place, seconds, extra))
         if spec.occluder and not index:

@@ -17,6 +17,7 @@ from m2m.errors import InputError
 from m2m.files import write_atomic
 from m2m.studio.actions import ACTIONS
 from m2m.studio.clip import ClipSpec, StudioClip, draw_clip
+from m2m.studio.population import PEOPLE, people_table, population
 from m2m.video import Writer
 
 PLAIN_HEIGHT, PLAIN_HEADING = (0.58, 0.75), 30.0
@@ -43,6 +44,11 @@ class StudioParams:
             small model can learn from a hundred clips.
         scene_bias: Every class has a background of its own, and `planted_bias` says how often it is seen before it;
             else before that of any class, by chance. Off: backgrounds have nothing to do with classes.
+        people: A population of so many persons, see `m2m.studio.population`: each does every action `clips` times. 0:
+            somebody else in every clip.
+        places: Backgrounds of a population.
+        outfits: Clothes of each person of a population; 1: always the same.
+        actions: What a population does, in place of the first `classes`.
     """
 
     classes: int = 6
@@ -55,6 +61,10 @@ class StudioParams:
     entering: float = 0.3
     plain: bool = False
     scene_bias: bool = False
+    people: int = 0
+    places: int = 8
+    outfits: int = 1
+    actions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 1 <= self.classes <= len(ACTIONS):
@@ -63,6 +73,15 @@ class StudioParams:
             raise ValueError(f"clips must be 1 or more, not {self.clips}")
         if self.seed < 0:
             raise ValueError(f"seed must be 0 or more, not {self.seed}")
+        if self.people < 0:
+            raise ValueError(f"people must be 0 or more, not {self.people}")
+        if self.places < 1 or self.outfits < 1:
+            raise ValueError(f"places and outfits must be 1 or more, not {self.places} and {self.outfits}")
+        unknown = [a for a in self.actions if a not in ACTIONS]
+        if unknown or (self.actions and not self.people):
+            raise ValueError(f"actions are some of {', '.join(ACTIONS)}, for people, not {', '.join(self.actions)}")
+        if self.people and self.scene_bias:
+            raise ValueError("people have places of their own: scene_bias is not for them")
 
 
 def planted_bias(params: StudioParams) -> dict[str, float]:
@@ -76,6 +95,11 @@ def specs(params: StudioParams) -> dict[str, ClipSpec]:
     """The clips of a data set by name, `class_000`; a clip does not depend on how many others there are."""
     out = {}
     labels, chances = list(ACTIONS)[: params.classes], planted_bias(params)
+    if params.people:
+        fps = Fraction(params.fps)
+        many = params.people, params.places, params.outfits
+        chosen = list(params.actions) or labels
+        return population(*many, chosen, params.clips, params.seed, params.size, fps, params.seconds)
     for label in labels:
         for index in range(params.clips):
             # Drawn before the class matters, so that number of persons and class are independent.
@@ -116,6 +140,10 @@ def draw_dataset(
     plain: bool = False,
     workers: int = 1,
     scene_bias: bool = False,
+    people: int = 0,
+    places: int = 8,
+    outfits: int = 1,
+    actions: tuple[str, ...] = (),
 ) -> list[Path]:
     """Draws a data set: `out/<class>/<name>.mp4`, and the truth as `write_truth` describes it under `out/.truth`.
 
@@ -131,6 +159,11 @@ def draw_dataset(
         workers: Processes; their number changes no byte.
         scene_bias: Backgrounds tell the classes, some more than others, see `StudioParams`; how often they do is
             written to `out/.truth/scene_bias.json`.
+        people: A population of so many persons, each in every action `clips_per_class` times; who is in which clip is
+            written to `out/.truth/people.csv`. 0: somebody else in every clip.
+        places: Backgrounds of a population.
+        outfits: Clothes of each of its persons.
+        actions: What they do, in place of the first `classes`.
 
     Returns:
         The videos, in order of class and number.
@@ -139,7 +172,20 @@ def draw_dataset(
         InputError: The folder is not empty, or a parameter is out of range.
     """
     try:
-        params = StudioParams(classes, clips_per_class, seed, size, fps, seconds, plain=plain, scene_bias=scene_bias)
+        params = StudioParams(
+            classes,
+            clips_per_class,
+            seed,
+            size,
+            fps,
+            seconds,
+            plain=plain,
+            scene_bias=scene_bias,
+            people=people,
+            places=places,
+            outfits=outfits,
+            actions=actions,
+        )
     except ValueError as error:
         raise InputError(f"studio: {error}") from error
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -148,6 +194,8 @@ def draw_dataset(
         text = json.dumps(planted_bias(params), indent=1, sort_keys=True) + "\n"
         write_atomic(out / TRUTH / "scene_bias.json", text.encode())
     drawn = specs(params)
+    if people:
+        write_atomic(out / TRUTH / PEOPLE, people_table(drawn).encode())
     if workers == 1:
         return [_draw(out, name, spec) for name, spec in drawn.items()]
     # A fresh interpreter each: a fork would copy the locks of libraries that have threads.

@@ -12,7 +12,26 @@ from m2m.augment.bodies import N_JOINTS, BodyModel
 
 SKIN = np.array([[0.96, 0.80, 0.69], [0.90, 0.70, 0.56], [0.78, 0.57, 0.42], [0.60, 0.42, 0.30], [0.42, 0.28, 0.20]])
 HAIR = np.array([[0.08, 0.07, 0.06], [0.22, 0.14, 0.09], [0.38, 0.25, 0.14], [0.72, 0.57, 0.34], [0.55, 0.54, 0.53]])
+SKIN_NAMES = ("pale", "light", "tan", "brown", "dark")
+HAIR_NAMES = ("black", "dark brown", "brown", "fair", "grey")
 SHOES = np.array([[0.10, 0.10, 0.11], [0.92, 0.92, 0.90], [0.35, 0.22, 0.14], [0.65, 0.12, 0.14], [0.15, 0.25, 0.55]])
+
+
+@dataclass(frozen=True)
+class Look:
+    """What can be told of a person by looking, in words.
+
+    Attributes:
+        skin: One of SKIN_NAMES.
+        hair: One of HAIR_NAMES.
+        top: Colour of the shirt, see `color_name`.
+        bottom: Colour of the trousers.
+    """
+
+    skin: str
+    hair: str
+    top: str
+    bottom: str
 
 
 @dataclass(frozen=True)
@@ -22,14 +41,16 @@ class Person:
     Attributes:
         body: Its body model.
         colors: (V, 3) float32 RGB in [0, 1] of every vertex, unlit.
-        puff: (V,) float32 metres by which hair and clothes stand off the skin.
+        puff: (V,) float32 metres by which hair, clothes and girth stand off the mannequin's skin.
         height: Metres from sole to crown at rest, without hair.
+        look: The same in words.
     """
 
     body: BodyModel
     colors: np.ndarray
     puff: np.ndarray
     height: float
+    look: Look
 
 
 @dataclass(frozen=True)
@@ -61,19 +82,43 @@ def _cloth_color(rng: np.random.Generator, skin: np.ndarray) -> np.ndarray:
     return color if np.abs(color - skin).sum() > 0.45 else color[::-1] * 0.8  # red and blue swapped
 
 
-def dress(body: BodyModel, rng: np.random.Generator) -> Person:
+def color_name(color: np.ndarray) -> str:
+    """The word for an RGB colour in [0, 1]."""
+    hue, saturation, value = cv2.cvtColor(np.array([[color]], np.float32), cv2.COLOR_RGB2HSV)[0, 0]
+    if value < 0.22:
+        return "black"
+    if saturation < 0.2:
+        return "white" if value > 0.75 else "grey"
+    return ("red", "yellow", "green", "cyan", "blue", "purple")[int((hue + 30) % 360 // 60)]
+
+
+def dress(
+    body: BodyModel,
+    rng: np.random.Generator,
+    wardrobe: np.random.Generator | None = None,
+    skin_tone: int | None = None,
+    hair_tone: int | None = None,
+    girth: float = 0.0,
+) -> Person:
     """Dresses a body: skin, hair, face, shirt, trousers or shorts, shoes.
 
     Args:
         body: Any body with SMPL-X joints.
         rng: Source of chance.
+        wardrobe: Source of chance of the clothes, so that one person can wear others; None: `rng`.
+        skin_tone: Row of SKIN; None: by chance.
+        hair_tone: Row of HAIR; None: by chance.
+        girth: Metres by which trunk and limbs are wider than the mannequin's.
     """
+    own, rng = rng, wardrobe or rng
     rest = _rest(body)
     x, y, z = np.abs(rest.vertices[:, 0]), rest.vertices[:, 1], rest.vertices[:, 2]
     joints = rest.joints
     neck, head, knee, ankle = (joints[j, 1] for j in (12, 15, 4, 7))
     shoulder, elbow, wrist = (joints[j, 0] for j in (16, 18, 20))
-    skin = SKIN[rng.integers(len(SKIN))] * rng.uniform(0.92, 1.05)
+    by_chance = int(own.integers(len(SKIN)))
+    tone = by_chance if skin_tone is None else skin_tone
+    skin = SKIN[tone] * own.uniform(0.92, 1.05)
     colors = np.broadcast_to(skin, (len(x), 3)).copy()
     puff = np.zeros(len(x))
 
@@ -99,15 +144,21 @@ def dress(body: BodyModel, rng: np.random.Generator) -> Person:
     puff[shirt], puff[trousers], puff[shoes] = rng.uniform(0.004, 0.014), rng.uniform(0.004, 0.016), 0.008
 
     _face(colors, rest, skin)
-    hair = HAIR[rng.integers(len(HAIR))]
+    by_chance = int(own.integers(len(HAIR)))
+    shade = by_chance if hair_tone is None else hair_tone
+    hair = HAIR[shade]
     eyes_y, eyes_z = joints[23, 1], joints[23, 2]
     gap = 2 * abs(joints[23, 0])
     hairline = eyes_y + gap * 0.95 + 1.2 * np.minimum(z - eyes_z + gap * 0.3, 0)
-    nape = head - gap * rng.choice([0.6, 0.6, 1.9])
+    nape = head - gap * own.choice([0.6, 0.6, 1.9])
     capped = (y > np.maximum(hairline, nape)) & (z < eyes_z + 2 * gap) & (y > neck - 0.05) & (x < 2 * gap)
     colors[capped] = hair
-    puff[capped] = rng.uniform(0.008, 0.022)
-    return Person(body, colors.astype(np.float32), puff.astype(np.float32), rest.crown - rest.sole)
+    puff[capped] = own.uniform(0.008, 0.022)
+    # Wider towards the middle of the body: neck, wrists and ankles stay as they are.
+    ends = (collar - y, wrist - x, y - ankle)
+    puff += girth * np.prod([np.clip(end / 0.12, 0, 1) for end in ends], axis=0)
+    look = Look(SKIN_NAMES[tone], HAIR_NAMES[shade], color_name(top), color_name(bottom))
+    return Person(body, colors.astype(np.float32), puff.astype(np.float32), rest.crown - rest.sole, look)
 
 
 def _face(colors: np.ndarray, rest: _Rest, skin: np.ndarray) -> None:

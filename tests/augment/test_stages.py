@@ -156,11 +156,11 @@ def done(monkeypatch, toys, tmp_path, here):
         return Verifier({"face": red_face}, {}, params.verify)
 
     def painter(params):
-        return PainterStep(Painter(), verifier(params), build._chain_params(params))
+        return PainterStep(Painter(), verifier(params), build.chain_params(params))
 
     def chain(params):
         models = Models(Watcher(), Painter(), Mimic(), AllNumbers(), Barcode(), verifier(params))
-        return Chain(models, build._chain_params(params))
+        return Chain(models, build.chain_params(params))
 
     monkeypatch.setattr(detect, "make_detector", lambda _: Watcher())
     monkeypatch.setattr(inpaint, "make_painter", painter)
