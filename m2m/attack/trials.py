@@ -14,7 +14,7 @@ from m2m.attack.people import PeopleTable
 from m2m.attack.pieces import Arrays, Pieces
 from m2m.attack.split import by_place, comparable, open_set
 from m2m.augment.compose import MESHED
-from m2m.augment.intermediates import read_people
+from m2m.augment.intermediates import people_of, read_json_lines
 
 TRAINED_ON = (REAL, "m2m")
 """Variants on which models are trained whose memory is tested."""
@@ -193,7 +193,7 @@ def _plates(bench: Bench) -> Arrays:
     for name in bench.material.clip_ids:
         at, shown = read_frames(Path(bench.material.variants[CONTROL].clips[name].path), PLATE_FRAMES)
         at = at[np.linspace(0, len(at) - 1, PLATE_FRAMES).round().astype(int)]
-        lines = [p for w in read_people(folder / f"{name}.jsonl.gz") for p in w.people[w.start : w.stop]]
+        lines = [people_of(line) for line in read_json_lines(folder / f"{name}.jsonl.gz") if not line.get("context")]
         found = [np.any([p.mask for p in lines[t].persons] or [lines[t].cover & False], axis=0) for t in at]
         few = np.linspace(0, len(shown) - 1, PLATE_FRAMES).round().astype(int)
         images.append([cv2.resize(shown[i], PLATE, interpolation=cv2.INTER_AREA) for i in few])
