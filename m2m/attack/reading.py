@@ -22,6 +22,9 @@ SENTENCES = {
     BEYOND: "it survives: more than the plate alone gives away",
     ABOVE: "it survives: better than guessing",
 }
+WEAK = "this attacker fails on real video as well, so nothing follows"
+ORIGINAL = "real"
+"""The variant that shows what an attacker is worth."""
 
 
 def main_rows(rows: Sequence[Row]) -> list[Row]:
@@ -38,7 +41,8 @@ def main_rows(rows: Sequence[Row]) -> list[Row]:
 def readings(rows: Sequence[Row], variant: str = "m2m") -> list[str]:
     """A sentence an attacker about a variant, the worst for the people first.
 
-    Attackers of which that variant has no row, such as the silhouette's, speak of the plate.
+    Attackers of which that variant has no row, such as the silhouette's, speak of the plate. One that shows nothing on
+    real video is told apart from one that the work has stopped.
     """
     chosen: dict[str, Row] = {}
     for one in main_rows(rows):
@@ -46,13 +50,15 @@ def readings(rows: Sequence[Row], variant: str = "m2m") -> list[str]:
             chosen[one.attacker] = one
     order = (BEYOND, ABOVE, PLATE, NOTHING)
     ranked = sorted(chosen.values(), key=lambda r: order.index(r.verdict))
-    return [_sentence(one) for one in ranked]
+    weak = {one.attacker for one in main_rows(rows) if one.variant == ORIGINAL and one.verdict == NOTHING}
+    return [_sentence(one, one.attacker in weak) for one in ranked]
 
 
-def _sentence(one: Row) -> str:
+def _sentence(one: Row, weak: bool) -> str:
     beside = "" if one.control is None else f", on the plate alone {percent(one.control)}"
     figure = f"{percent(one.value)} ({percent(one.low)} to {percent(one.high)}{beside}, chance {percent(one.chance)})"
-    return f"{one.attacker} on {one.variant}: {SENTENCES[one.verdict]}; {NAMES[one.figure]} {figure}."
+    said = WEAK if weak and one.verdict == NOTHING else SENTENCES[one.verdict]
+    return f"{one.attacker} on {one.variant}: {said}; {NAMES[one.figure]} {figure}."
 
 
 def percent(value: float) -> str:

@@ -31,7 +31,7 @@ PIXELS = 240 * 432 * 240
 """Pixels of a window at most: outputs, originals and plates together are 225 MB then."""
 BLACK = 24
 """Levels up to which everything is black: frames that were filled, `verify.on_doubt: blackout`."""
-PICTURES = ("timing", "copies", "coverage", "leakage", "faces", "plate", "shape", "bodies", "text")
+PICTURES = ("timing", "copies", "coverage", "leakage", "faces", "people", "plate", "shape", "bodies", "text")
 """Checks that need pictures."""
 
 
@@ -46,6 +46,7 @@ class Subject:
         plate: The same without bodies; None if it was not kept.
         names: What the source is called.
         colour: Colour of the drawn bodies, RGB; None where none are drawn.
+        painted: Whether people were painted out, not blurred or covered where they are.
         private: Whether it is meant to show none of the original people.
         expect_people: Whether there must have been somebody in it.
         people: Its record of people and masks; None if it was not kept.
@@ -61,6 +62,7 @@ class Subject:
     plate: Path | None = None
     names: tuple[str, ...] = ()
     colour: tuple[int, int, int] | None = None
+    painted: bool = True
     private: bool = True
     expect_people: bool = True
     people: Path | None = None
@@ -150,6 +152,8 @@ class ClipAuditor:
         missing = gone if not compared else no_plate if subject.plate is None else no_masks
         checks["leakage"] = leakage.check() if ready else missing
         checks["faces"] = residue.check("output")
+        blurred = Check(None, {"why": "this variant shows where people are"})
+        checks["people"] = residue.check("people") if subject.painted else blurred
         checks["plate"] = residue.check("plate") if subject.plate is not None else no_plate
         checks["shape"] = checks["bodies"] = Check(None, {"why": no_bodies})
         if drawn is not None:
@@ -167,6 +171,9 @@ class ClipAuditor:
         for t in looks:
             faces = self._eyes.faces(window.outputs[t], self.params.low)
             residue.outputs(window.first + t, window.outputs[t], faces, subject.colour)
+            if subject.painted:
+                people = self._eyes.people(window.outputs[t], self.params.low)
+                residue.people(window.first + t, window.outputs[t], people, subject.colour)
         if drawn is not None:
             plates = window.plates if window.plates is not None else ()
             for t, (output, plate, masks) in enumerate(zip(window.outputs, plates, window.masks, strict=False)):

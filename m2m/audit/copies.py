@@ -23,7 +23,7 @@ LINES = 240
 """Height in pixels for which the size of a cell is meant."""
 TRUNK = (0.3, 0.1, 0.7, 0.7)
 """The trunk in a person's box: x0, y0, x1, y1 in shares of it."""
-FEWEST = 4
+FEWEST = 6
 """Cells below which nothing can be said."""
 UNTOUCHED = 0.005
 """Share of cells that differ up to which an output may be its original; 15x35 pixels of 432x240 are more."""

@@ -12,7 +12,7 @@ from m2m.audit.certificate import packages, write_certificate
 from m2m.audit.clip import ClipAuditor, Subject
 from m2m.audit.params import AuditParams
 from m2m.audit.rows import Check, Row, row_dict, row_from, write_audit
-from m2m.augment.compose import MESHED, NOT_PRIVATE
+from m2m.augment.compose import MESHED, NOT_PRIVATE, PAINTED
 from m2m.augment.stages import rows_of
 from m2m.augment.stages.shard import Originals, clips_of, fetched, original_of, records_of, scratch
 from m2m.clips import MANIFEST, Clip, data_hash, read_card, read_manifest
@@ -24,7 +24,7 @@ from m2m.records import Item, Record
 from m2m.results import read_results, write_results
 from m2m.store import Store, work_store
 
-CODE_VERSION = f"{__version__}+audit.5"
+CODE_VERSION = f"{__version__}+audit.6"
 """Part of every fingerprint: raised when a check changes."""
 KEPT = {"video": "video", "plates": "plate", "people": "people", "regions": "regions", "bodies": "bodies"}
 """Outputs of stages that are looked at, and what a subject calls them."""
@@ -221,6 +221,7 @@ def _subject(clip: Clip, original: Path | None, made_with: AugmentParams | None)
         colour=made_with.render.colour if made_with is not None and meshed else None,
         body=made_with.body if made_with is not None and meshed else None,
         occlude=made_with is None or made_with.compose.occlude,
+        painted=made_with is None or made_with.compose.variant in PAINTED,
         private=private,
         expect_people=made_with is not None and not made_with.allow_empty,
     )
@@ -247,6 +248,7 @@ def _item(job: Job, params: AuditParams, *digests: str) -> Item:
     about = (
         subject.names,
         subject.colour,
+        subject.painted,
         subject.private,
         subject.expect_people,
         subject.body,

@@ -14,7 +14,7 @@ from m2m.errors import GateError, InputError
 
 HELD = "held.json"
 SHOWN = 10
-ABOUT_PEOPLE = frozenset({"copies", "coverage", "leakage", "faces", "plate", "shape", "bodies"})
+ABOUT_PEOPLE = frozenset({"copies", "coverage", "leakage", "faces", "people", "plate", "shape", "bodies"})
 """Checks that a data set which shows the original people is not asked for."""
 
 

@@ -1,8 +1,8 @@
 """Faces and people that are still to be seen: in outputs, but for the drawn bodies, and on plates.
 
 A detector takes a drawn body for a person, and the body's head for a face: CenterFace sees one at .5 or more in half of
-52 drawn clips. So faces on outputs count where the body's colour does not explain them, and people are looked for on
-plates, where nobody is drawn.
+52 drawn clips. So faces and people on outputs count where the body's colour does not explain them; whoever stands
+behind a body is looked for on the plate, where nobody is drawn.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,6 +18,11 @@ HUE = 0.02
 default blue grey, skin .1 and more."""
 DARKEST = 60
 """Sum of red, green and blue below which a pixel has no hue."""
+
+
+BODIED = 0.03
+"""Share of the middle of a person's box that has the drawn body's hue from which a body explains the person. On 90
+clips drawn bodies had .11 or more, but for one box as high as the frame (.05); somebody in the background had 0."""
 
 
 def drawn_share(frame: np.ndarray, box: Iterable[float], colour: tuple[int, int, int]) -> float:
@@ -70,6 +75,16 @@ class Residue:
                 kept.append(hit)
         self._add(t, kept, "face", "output", "centerface")
 
+    def people(self, t: int, frame: np.ndarray, people: np.ndarray, colour: tuple[int, int, int] | None) -> None:
+        """Adds a look at an output for people whom no drawn body explains; arguments as for `outputs`."""
+        kept = []
+        for hit in people:
+            if colour is not None and drawn_share(frame, hit[:4], colour) >= BODIED:
+                continue
+            if detail(frame, hit[:4]) >= self._params.detail:
+                kept.append(hit)
+        self._add(t, kept, "person", "people", "ssdlite")
+
     def plates(self, t: int, plate: np.ndarray, hits: np.ndarray, kind: str, source: str) -> None:
         """Adds a look at a plate; what lies on a smooth fill does not count, as in the verifier.
 
@@ -84,7 +99,7 @@ class Residue:
         self._add(t, kept, kind, "plate", source)
 
     def check(self, where: str) -> Check:
-        """The verdict about `output` or `plate`."""
+        """The verdict about faces on the `output`, `people` on it, or the `plate`."""
         keys = [k for k in self._looks if k[1] == where]
         rule = VerifyParams(low=self._params.low, alarm=self._params.alarm)
         found = [d for k in keys for d in alarms(self._looks[k], rule)]

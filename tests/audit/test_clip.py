@@ -122,7 +122,7 @@ def test_without_an_original_the_rest_is_still_checked(auditor, subject):
     frames = [f.copy() for f in scene().outputs]
     for t in (4, 5, 6):
         frames[t][scene().masks[t]] = scene().originals[t][scene().masks[t]]
-    assert auditor(subject(frames, original=None)).failed == ["faces"]
+    assert auditor(subject(frames, original=None)).failed == ["faces", "people"]
 
 
 def test_large_frames_are_looked_at_in_smaller_windows(blind):
@@ -141,7 +141,7 @@ def test_an_original_that_cannot_be_read_is_said(blind, subject, tmp_path):
 def test_what_shows_people_on_purpose_is_only_checked_as_a_file(blind, subject):
     found = blind(subject(scene().originals, private=False))
     assert found.verdict == "pass"
-    assert set(found.unchecked) == {"copies", "coverage", "leakage", "faces", "plate", "shape", "bodies"}
+    assert set(found.unchecked) == {"copies", "coverage", "leakage", "faces", "people", "plate", "shape", "bodies"}
 
 
 def test_broken_absent_and_exchanged_files_fail(blind, subject, tmp_path):
@@ -175,6 +175,16 @@ def test_kept_masks_plates_and_poses_are_looked_at(auditor, subject, tmp_path):
     assert "damaged" in auditor(replace(good, people=tmp_path / "broken.jsonl.gz")).why()
     (tmp_path / "broken.npz").write_bytes(b"no zip")
     assert "damaged" in auditor(replace(good, bodies=tmp_path / "broken.npz")).why()
+
+
+def test_somebody_in_the_background_is_seen_though_no_plate_was_kept(auditor, subject):
+    frames = [f.copy() for f in scene().outputs]
+    for frame, original, mask in zip(frames, scene().originals, scene().masks, strict=True):
+        there = np.roll(mask, 150, 1)
+        frame[there] = np.roll(original, 150, 1)[there]
+    found = auditor(subject(frames))
+    assert "people" in found.failed and found.checks["people"].figures["sightings"][0]["box"][0] > 200
+    assert auditor(subject(frames, painted=False)).checks["people"].ok is None
 
 
 def test_a_licensed_body_that_is_not_here_is_not_checked(auditor, subject, tmp_path):
