@@ -21,7 +21,7 @@ def attack(path: Path, dataset: str) -> dict[str, Any]:
         return {**none, "why": "no attacker was run"}
     try:
         values = json.loads(path.read_bytes())
-        if values.get("dataset", dataset) != dataset:
+        if dataset not in values.get("conditions", {}).get("variants", {"": dataset}).values():
             return {**none, "why": f"{ATTACK} is of another data set: it does not count"}
         rows = [_attack_row(row) for row in values["rows"]]
         conditions = {

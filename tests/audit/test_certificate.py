@@ -144,7 +144,7 @@ def test_attackers_are_shown_whoever_they_are_and_what_cannot_be_used_is_told(tm
         (json.dumps({"rows": [{"attacker": "x"}]}), "cannot be read"),
         (json.dumps({"rows": [{**row, "value": float("nan")}]}), "cannot be read"),
         (json.dumps({"rows": []}), "has no figure"),
-        (json.dumps({"rows": [row], "dataset": "0" * 64}), "of another data set"),
+        (json.dumps({"rows": [row], "conditions": {"variants": {"m2m": "0" * 64}}}), "of another data set"),
     ):
         (folder / "attack.json").write_text(text)
         values, page = written(folder)
