@@ -228,7 +228,9 @@ def _add_augment(add: Callable[..., argparse.ArgumentParser]) -> None:
     attack.add_argument("--people", type=Path, default=None, metavar="CSV", help=text)
     text = "draw a population and attack it: no DATASET, about an hour on two cores"
     attack.add_argument("--studio", action="store_true", help=text)
-    text = "face, body, attributes, identity, motion, gait, silhouette, linkage or membership; may be given again"
+    text = (
+        "face, colours, body, attributes, identity, motion, gait, silhouette, linkage or membership; may be given again"
+    )
     attack.add_argument("--attacker", action="append", default=None, help=f"{text} (default: all)")
     text = "of one test each: other persons, other networks; may be given again (default: 0, 1 and 2)"
     attack.add_argument("--seed", type=int, action="append", default=None, help=text)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 ATTACKERS = (
     "face",
+    "colours",
     "body",
     "attributes",
     "identity",
@@ -15,6 +16,7 @@ ATTACKERS = (
 )
 MEANING = {
     "face": "tells strangers apart by their faces: CenterFace finds them, a released network describes them",
+    "colours": "tells strangers apart by the colours down the middle of them; nothing is learnt",
     "body": "tells strangers apart by pictures of them: a network that has learnt other persons on the same variant",
     "attributes": "guesses what strangers look like: the same network",
     "identity": "recognises persons it has learnt, at places it has not seen",

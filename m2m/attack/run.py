@@ -163,15 +163,26 @@ def _face(bench: trials.Bench) -> Found:
     return matching_rows("face", tests, CONTROL, bench.params.resamples), notes
 
 
+def _dressed(bench: trials.Bench, name: str) -> dict[str, str]:
+    """In what clothes the gallery is, by the attacker's name."""
+    if bench.who.clothes is None:
+        return {name: "any"}
+    kinds = {f"{name}, same clothes": "same", f"{name}, other clothes": "other"}
+    return kinds if len(set(bench.who.clothes.tolist())) > 1 else {f"{name}, same clothes": "same"}
+
+
+def _colours(bench: trials.Bench) -> Found:
+    rows = []
+    for name, clothes in _dressed(bench, "colours").items():
+        tests = {v: trials.colour_tests(bench, v, clothes) for v in _pictured(bench)}
+        rows += matching_rows(name, tests, CONTROL, bench.params.resamples)
+    return rows, []
+
+
 def _body(bench: trials.Bench) -> Found:
     found = {v: trials.bodies(bench, v) for v in _pictured(bench)}
-    kinds = (
-        {"body": "any"} if bench.who.clothes is None else {"body, same clothes": "same", "body, other clothes": "other"}
-    )
-    if bench.who.clothes is not None and len(set(bench.who.clothes.tolist())) < 2:
-        kinds = {"body, same clothes": "same"}
     rows = []
-    for name, clothes in kinds.items():
+    for name, clothes in _dressed(bench, "body").items():
         tests = {v: trials.body_tests(bench, f, clothes) for v, f in found.items()}
         rows += matching_rows(name, tests, CONTROL, bench.params.resamples)
     return rows, []
@@ -257,6 +268,7 @@ def _membership(bench: trials.Bench) -> Found:
 
 ATTACKS: dict[str, Callable[[trials.Bench], Found]] = {
     "face": _face,
+    "colours": _colours,
     "body": _body,
     "attributes": _attributes,
     "identity": _identity,

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from m2m.attack import face, linkage, movement
+from m2m.attack import colours, face, linkage, movement
 from m2m.attack.figures import Matching
 from m2m.attack.material import CONTROL, REAL, Material, crops, read_frames
 from m2m.attack.params import CROP, FRAMES, LEARNT_FRAMES, PLATE, PLATE_FRAMES, AttackParams
@@ -106,6 +106,13 @@ def bodies(bench: Bench, variant: str) -> list[Arrays]:
 def body_tests(bench: Bench, found: list[Arrays], clothes: str) -> list[Matching]:
     """Tests of the body attacker, the gallery as `comparable` takes it."""
     return [_matching(bench, p["embeddings"] @ p["embeddings"].T, p["rows"], clothes) for p in found]
+
+
+def colour_tests(bench: Bench, variant: str, clothes: str) -> list[Matching]:
+    """Tests of the attacker by colours, the gallery as `comparable` takes it."""
+    features = colours.describe(pictures(bench, variant))
+    rows = [open_set(bench.who, seed).test for seed in bench.params.seeds]
+    return [_matching(bench, colours.alike(features[r]), r, clothes) for r in rows]
 
 
 def known_persons(bench: Bench, variant: str) -> list[Arrays]:
@@ -248,7 +255,7 @@ def lacks(bench: Bench, attacker: str) -> str:
     material = bench.material
     if attacker not in ("linkage", "membership") and bench.people is None:
         return "nobody says who is in the clips (--people)"
-    if attacker in ("body", "attributes", "identity", "motion", "gait", "face") and material.bodies is None:
+    if attacker in ("colours", "body", "attributes", "identity", "motion", "gait", "face") and material.bodies is None:
         return "no data set kept its bodies, which say where people are (m2m augment --keep bodies)"
     if attacker == "face" and not face.available():
         return f"{face.PACKAGES} are not installed (the extra attack)"

@@ -29,7 +29,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], Path]:
 
 @pytest.fixture(scope="module")
 def done(lab: tuple[list[Path], Path], tmp_path_factory: pytest.TempPathFactory) -> Attacked:
-    chosen = ("body", "attributes", "identity", "motion", "gait", "silhouette", "linkage")
+    chosen = ("colours", "body", "attributes", "identity", "motion", "gait", "silhouette", "linkage")
     return attack(lab[0], tmp_path_factory.mktemp("out"), AttackParams(chosen, **QUICK), people=lab[1])
 
 
@@ -44,6 +44,12 @@ def test_colours_tell_persons_and_what_is_grey_or_gone_does_not(done: Attacked) 
     assert plate.control is None and plate.low <= 0.6
     assert row(done, "identity", "real", "balanced_accuracy").value > 0.5
     assert row(done, "identity", "no_human", "balanced_accuracy").value < 0.5
+
+
+def test_colours_need_nothing_learnt(done: Attacked) -> None:
+    assert row(done, "colours, same clothes", "real").verdict == BEYOND
+    assert row(done, "colours, same clothes", "real").value > 0.8
+    assert row(done, "colours, same clothes", "m2m").value < 0.5
 
 
 def test_the_bend_of_their_arms_tells_persons(done: Attacked) -> None:
