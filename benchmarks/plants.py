@@ -22,10 +22,10 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
-from scipy.stats import beta
 
 from benchmarks.clips import SIZE, frames_of, shared
 from m2m import video
+from m2m.audit.bound import interval
 from m2m.audit.clip import ClipAuditor, Subject
 from m2m.audit.params import AuditParams
 from m2m.audit.rows import Row, row_dict, row_from
@@ -306,16 +306,9 @@ def planted(auditor: ClipAuditor, base: Base, spot: Spot, kind: str) -> Row:
         return auditor(KINDS[kind](base, spot, Path(folder)))
 
 
-def interval(found: int, of: int) -> tuple[float, float]:
-    """95 % Clopper-Pearson interval of a share."""
-    low = 0.0 if not found else float(beta.ppf(0.025, found, of - found + 1))
-    high = 1.0 if found == of else float(beta.ppf(0.975, found + 1, of - found))
-    return low, high
-
-
 def told(found: int, of: int) -> str:
     """A share with its interval."""
-    low, high = interval(found, of)
+    low, high = interval(found, of) if of else (0.0, 1.0)
     return f"{found:4d} of {of:4d}  {found / max(of, 1):.3f} [{low:.3f}, {high:.3f}]"
 
 

@@ -22,10 +22,10 @@ from unittest import mock
 
 import numpy as np
 import yaml
-from scipy.stats import beta
 
 from benchmarks.clips import SIZE, frames_of, names, shared, stretch_of
 from benchmarks.masks import FACE, MIN_HEIGHT, PERSON, detect_clip
+from m2m.audit.bound import interval
 from m2m.augment import versions
 from m2m.augment.detect import DetectParams, make_detector
 from m2m.augment.people import Detector
@@ -42,13 +42,6 @@ MOST = 0.9
 
 Answers = list[tuple[str, str, bool]]
 """Group, value, and whether the person was covered."""
-
-
-def interval95(found: int, n: int) -> tuple[float, float]:
-    """Two-sided 95 % interval of a share (Clopper-Pearson)."""
-    low = float(beta.ppf(0.025, found, n - found + 1)) if found else 0.0
-    high = float(beta.ppf(0.975, found + 1, n - found)) if found < n else 1.0
-    return low, high
 
 
 def band(height: float) -> str:
@@ -165,7 +158,7 @@ def main() -> None:
     parts = (*real(labels, detector), *drawn(args.people, detector))
     rows = table([answer for part in parts for answer in part])
     for row in rows:
-        low, high = interval95(row["found"], row["n"])
+        low, high = interval(row["found"], row["n"])
         print(f"{row['group']:44s} {row['value']:16s} {row['found']:4d} of {row['n']:4d}  {low:.1%} to {high:.1%}")
     print(conditions(labels))
     if args.write:
