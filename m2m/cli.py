@@ -589,11 +589,13 @@ def _replay(args: argparse.Namespace) -> int:
 
 
 def _release(args: argparse.Namespace) -> int:
-    from m2m.release import release
+    from m2m.release import release, unreleased
 
-    card = release(args.dataset, args.output, args.key)
+    card, held = release(args.dataset, args.output, args.key), unreleased(args.dataset)
     _say(f"{card.clips} clips released to {args.output}, data set {card.hash[:12]}")
-    return int(Exit.DONE)
+    for name, why in held.items():
+        _say(f"  left out {name}: {why}")
+    return int(Exit.QUARANTINED if held else Exit.DONE)
 
 
 def _register(args: argparse.Namespace) -> int:

@@ -14,11 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from m2m.audit.decisions import refuse_shown
+from m2m.audit.decisions import left_out
 from m2m.audit.strings import named, source_names
 from m2m.augment.licences import trials
 from m2m.clips import DatasetCard, data_hash, read_card, read_manifest, write_card, write_manifest
-from m2m.errors import InputError
+from m2m.errors import GateError, InputError
 from m2m.files import DISK_ERRORS, disk_error
 
 KEY_BYTES = 32
@@ -56,6 +56,8 @@ def keyed(key: bytes, *parts: str) -> str:
 def release(dataset: Path, out: Path, key_file: Path | None = None) -> DatasetCard:
     """Writes the releasable copy of an augmented data set. Labels and splits are published as they are.
 
+    Clips of an audited data set that did not pass are left out, and those in which a person saw somebody.
+
     Args:
         dataset: A working data set.
         out: A folder that does not exist yet or is empty.
@@ -68,7 +70,7 @@ def release(dataset: Path, out: Path, key_file: Path | None = None) -> DatasetCa
         InputError: The variant shows the original people, a model had random weights, nothing is left to release,
             something in it names a source, a video is missing or has other bytes than the manifest says, or `out` is
             not empty.
-        GateError: A person saw somebody in a clip.
+        GateError: No clip passed the audit, or a person saw somebody in each.
     """
     card = read_card(dataset)
     if not card.private:
@@ -78,8 +80,11 @@ def release(dataset: Path, out: Path, key_file: Path | None = None) -> DatasetCa
     rows = read_manifest(dataset / "clips.parquet")
     if data_hash(rows) != card.hash:
         raise InputError(f"manifest and card of {dataset} do not belong together", "run m2m augment again, to the end")
-    refuse_shown(dataset, card.hash, rows)
-    clips = [c for c in rows if c.status == "ok"]
+    held = left_out(dataset, card.hash, rows)
+    clips = [c for c in rows if c.status == "ok" and c.clip_id not in held]
+    if held and not clips:
+        name, why = min(held.items())
+        raise GateError(f"no clip of {dataset} passed, for one {name}: {why}", "see audit.html; m2m audit review")
     if not clips:
         raise InputError(f"{dataset} has no clip that may be released")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -128,6 +133,15 @@ def release(dataset: Path, out: Path, key_file: Path | None = None) -> DatasetCa
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return public
+
+
+def unreleased(dataset: Path) -> dict[str, str]:
+    """The finished clips that `release` leaves out, and why.
+
+    Raises:
+        InputError: It is no data set, or its audit is damaged.
+    """
+    return left_out(dataset, read_card(dataset).hash, read_manifest(dataset / "clips.parquet"))
 
 
 def _public(parameters: dict[str, Any]) -> dict[str, Any]:

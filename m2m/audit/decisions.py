@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from m2m.audit.bound import Bound, residual
-from m2m.audit.rows import Check, Row
+from m2m.audit.rows import AUDIT, Check, Row, read_audit
 from m2m.clips import Clip
 from m2m.errors import GateError, InputError
 from m2m.files import write_atomic
@@ -172,6 +172,33 @@ def objection(row: Row, clip: Clip, reviews: Reviews) -> str:
         return ""
     left = [name for name in row.failed if name not in reviews.cleared(row)]
     return row.why() if left or not row.failed else ""
+
+
+def left_out(dataset: Path, identity: str, clips: Iterable[Clip]) -> dict[str, str]:
+    """Clips of a working data set that may not leave the house, and why: for an audited one those that did not pass.
+
+    Args:
+        dataset: The folder of `audit.json` and `review.json`, if they are there.
+        identity: The data set's hash.
+        clips: Its manifest.
+
+    Raises:
+        InputError: Audit or decisions are damaged, or of another data set.
+    """
+    reviews = read_reviews(dataset, identity)
+    audited = {row.clip_id: row for row in read_audit(dataset)[0]} if (dataset / AUDIT).is_file() else None
+    out = {}
+    for clip in clips:
+        row = None if audited is None else audited.get(clip.clip_id)
+        if clip.status != "ok":
+            continue
+        if (seen := reviews.somebody(clip)) is not None:
+            out[clip.clip_id] = said(seen)
+        elif audited is not None and (row is None or row.sha256 != clip.sha256):
+            out[clip.clip_id] = "it was not audited" if row is None else "another file was audited"
+        elif row is not None and (why := objection(row, clip, reviews)):
+            out[clip.clip_id] = why
+    return out
 
 
 def refuse_shown(dataset: Path, identity: str, clips: Iterable[Clip]) -> None:

@@ -22,7 +22,7 @@ from m2m.audit.rows import Check
 from m2m.clips import MANIFEST, read_card, read_manifest
 from m2m.errors import Exit, GateError, InputError
 from m2m.register import RegisterParams, register
-from m2m.release import release
+from m2m.release import release, unreleased
 from tests.audit.audited import SEEN, audited, row
 
 FAILED = {"class0_1": {"faces": SEEN}}
@@ -95,17 +95,27 @@ def test_somebody_who_is_seen_stops_a_clip_that_passed_whoever_else_saw_nothing(
 
 
 def test_a_clip_that_shows_somebody_is_neither_released_nor_registered(folder, tmp_path):
+    finished = [c.clip_id for c in read_manifest(folder / MANIFEST) if c.status == "ok"]
     decided(folder, decision(folder, "class0_0", "somebody", seen=("face",)))
-    for stop in (
-        lambda: release(folder, tmp_path / "out"),
-        lambda: register(folder, RegisterParams(repository=str(tmp_path))),
-    ):
-        with pytest.raises(GateError, match="class0_0") as error:
-            stop()
-        assert error.value.code == Exit.GATE
-    assert not (tmp_path / "out").exists()
+    with pytest.raises(GateError, match="class0_0") as error:
+        register(folder, RegisterParams(repository=str(tmp_path)))
+    assert error.value.code == Exit.GATE
+    held = unreleased(folder)
+    assert "a person saw: face" in held["class0_0"] and "class0_1" in held  # which failed, and nobody cleared it
+    assert release(folder, tmp_path / "out").clips == len(finished) - len(held)
+    assert len(list((tmp_path / "out" / "videos").iterdir())) == len(finished) - len(held)
+    decided(folder, decision(folder))
+    assert set(unreleased(folder)) == set(held) - {"class0_0", "class0_1"}
     write_reviews(folder, Reviews(read_card(folder).hash))
     refuse_shown(folder, read_card(folder).hash, read_manifest(folder / MANIFEST))
+
+
+def test_where_no_clip_passed_nothing_is_released(folder, tmp_path):
+    everybody = [c.clip_id for c in read_manifest(folder / MANIFEST) if c.status == "ok"]
+    decided(folder, *(decision(folder, name, "somebody") for name in everybody))
+    with pytest.raises(GateError, match="no clip of"):
+        release(folder, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_nobody_could_check_is_not_cleared(folder):
