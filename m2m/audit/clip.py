@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from zipfile import BadZipFile
@@ -20,6 +19,7 @@ from m2m.audit.params import AuditParams
 from m2m.audit.residue import Residue
 from m2m.audit.rows import Check, Row
 from m2m.audit.text import Reader, Text
+from m2m.audit.timing import Timing
 from m2m.augment.bodies import Camera
 from m2m.augment.body import BodyParams, make_body
 from m2m.augment.intermediates import read_bodies, read_camera
@@ -127,7 +127,7 @@ class ClipAuditor:
         return Row(subject.clip.clip_id, digest, checks)
 
     def _pictures(self, subject: Subject) -> dict[str, Check]:
-        timing, windows = _Timing(subject), Copies(self.params)
+        timing, windows = Timing(subject.clip, subject.video), Copies(self.params)
         residue, coverage, leakage = Residue(self.params), Coverage(self.params), Leakage(self.params)
         clip = subject.clip
         text = Text(self.params, self._reader, clip.n_frames, clip.fps_num / max(clip.fps_den, 1))
@@ -226,7 +226,7 @@ class ClipAuditor:
         """Frames of a window: fewer where they are big, so that memory does not grow with them."""
         return max(2 * self.params.stride, min(self.params.window, PIXELS // max(pixels, 1)))
 
-    def _windows(self, subject: Subject, timing: "_Timing") -> Iterator[_Window]:
+    def _windows(self, subject: Subject, timing: Timing) -> Iterator[_Window]:
         """The parts of a clip, one after the other."""
         clip = subject.clip
         size = (clip.width, clip.height) if clip.width and clip.height else None
@@ -272,69 +272,6 @@ def _drawn(subject: Subject, params: AuditParams) -> tuple[Drawn | None, str]:
     except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
         raise QuarantineError("unreadable", f"the record of bodies is damaged: {error!r}") from error
     return Drawn(body, bodies, camera, subject.colour or (255, 255, 255), params), ""
-
-
-class _Timing:
-    """Frame count, frame rate and time stamps of an output against manifest and original."""
-
-    def __init__(self, subject: Subject) -> None:
-        self._clip = subject.clip
-        self._info = video.probe(subject.video)
-        self._made: list[Fraction] = []
-        self._seen: list[Fraction] = []
-        self._original: video.VideoInfo | None = None
-        self.pixels = self._info.width * self._info.height
-        self.compared = False
-        self.gone = ""
-
-    @property
-    def frames(self) -> int:
-        """Frames of the output that were read."""
-        return len(self._made)
-
-    def watch(self, frames: Iterator[video.Frame]) -> Iterator[np.ndarray]:
-        """The images of the output, their times noted."""
-        for frame in frames:
-            self._made.append(frame.pts)
-            yield frame.image
-
-    def compare(self, path: Path | None, size: tuple[int, int] | None) -> Iterator[np.ndarray]:
-        """The images of the original, at the output's size, their times noted; nothing if it cannot be used."""
-        if path is None:
-            return iter(())
-        try:
-            self._original = video.probe(path)
-        except QuarantineError as error:
-            self.gone = error.what
-            return iter(())
-        self.compared = True
-        return self._originals(path, size)
-
-    def _originals(self, path: Path, size: tuple[int, int] | None) -> Iterator[np.ndarray]:
-        for frame in video.read(path, size):
-            self._seen.append(frame.pts)
-            yield frame.image
-
-    def check(self) -> Check:
-        """The verdict, after all frames have been read."""
-        clip, info = self._clip, self._info
-        found = (len(self._made), info.fps, info.width, info.height)
-        want = (clip.n_frames, Fraction(clip.fps_num, clip.fps_den or 1), clip.width, clip.height)
-        wrong = []
-        if found != want:
-            wrong.append(
-                f"frames, frames a second, width and height are {_words(found)}; the manifest has {_words(want)}"
-            )
-        if self._original is not None and self._made != self._seen:
-            made, seen = (len(self._made), info.fps), (len(self._seen), self._original.fps)
-            differ = f"{made[0]} frames at {made[1]}/s, the original has {seen[0]} at {seen[1]}/s"
-            wrong.append(differ if made != seen else "the time stamps are not the original's")
-        figures = {"frames": len(self._made), "fps": str(info.fps), "against_original": self._original is not None}
-        return Check(not wrong, {**figures, "why": "; ".join(wrong)} if wrong else figures)
-
-
-def _words(values: tuple) -> str:
-    return ", ".join(map(str, values))
 
 
 def _check_bytes(digest: str, clip: Clip) -> Check:

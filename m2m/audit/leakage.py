@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from m2m.audit.copies import Cells
+from m2m.audit.cells import Cells
 from m2m.audit.params import AuditParams
 from m2m.audit.rows import Check
 

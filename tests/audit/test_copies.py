@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from m2m.audit.copies import Cells, Copies, Place, between, dips
+from m2m.audit.cells import Cells, Place
+from m2m.audit.copies import Copies, between, dips
 from m2m.audit.params import AuditParams
 from m2m.video import read
 from tests.audit.scenes import N, scene, write
