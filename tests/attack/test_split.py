@@ -55,12 +55,12 @@ def test_too_few_persons_or_places_are_told() -> None:
 
 def test_a_table_is_read(tmp_path: Path) -> None:
     path = tmp_path / "people.csv"
-    rows = ["b,anna,hall,red,20", "a,ben,park,blue,30", "c,anna,park,red,40"]
+    rows = ["b,anna,hall,red,20", "a,ben,park,blue,30", "c,anna,park,red,20", "d,cleo,hall,red,40", "e,dan,hall,red,50"]
     path.write_text("clip_id,person,place,hair,years\n" + "\n".join(rows) + "\n")
     people = read_people(path)
-    assert people.clip_ids == ("a", "b", "c") and people.persons.tolist() == [1, 0, 0]
-    assert people.places.tolist() == [1, 0, 1] and people.clothes is None
-    assert people.attributes == {"hair": ("blue", "red", "red"), "years": ("30", "20", "40")}
+    assert people.clip_ids == ("a", "b", "c", "d", "e") and people.persons.tolist() == [1, 0, 0, 2, 3]
+    assert people.places.tolist() == [1, 0, 1, 0, 0] and people.clothes is None
+    assert people.attributes == {"hair": ("blue", "red", "red", "red", "red")}  # an age each tells persons, not a kind
     assert people.only(("c", "a")).attributes["hair"] == ("red", "blue")
 
 
