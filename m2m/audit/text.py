@@ -2,6 +2,8 @@
 
 import logging
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -36,7 +38,8 @@ class Reader:
         threads = {"EngineConfig.openvino.inference_num_threads": params.threads}
         self._params = params
         quiet = {"Global.use_cls": False, "Global.log_level": "critical"}
-        self._ocr = RapidOCR(params={**engine, **threads, **size, **quiet})
+        with _exact():
+            self._ocr = RapidOCR(params={**engine, **threads, **size, **quiet})
         logging.getLogger("RapidOCR").setLevel(logging.CRITICAL)  # it warns of every picture without text
 
     def read(self, frame: np.ndarray) -> list[dict[str, Any]]:
@@ -53,6 +56,23 @@ class Reader:
                 read.append({"kind": "text", "source": "rapidocr", "box": box, "score": round(float(score), 3)})
                 read[-1]["text"] = text
         return read
+
+
+@contextmanager
+def _exact() -> Iterator[None]:
+    """RapidOCR's networks are made to run in float32, for which it has no option.
+
+    In bfloat16 what is read differs by processor. And where a processor has tiles (AMX), their state does not fit onto
+    the stack that Python's fault handler gives to signals: the next signal would end the process.
+    """
+    from rapidocr.inference_engine.openvino.device_config import CPUConfig
+
+    own = CPUConfig.get_config
+    CPUConfig.get_config = lambda self: {**own(self), "INFERENCE_PRECISION_HINT": "f32"}  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        CPUConfig.get_config = own  # type: ignore[method-assign]
 
 
 class Text:
