@@ -44,10 +44,8 @@ augment: .venv/bin/m2m ## Augment your own videos: make augment VIDEOS=folder OU
 	@test -n "$(VIDEOS)" || { echo "usage: make augment VIDEOS=<video, folder or manifest> OUT=<folder>"; exit 2; }
 	.venv/bin/m2m augment "$(VIDEOS)" "$(OUT)"
 
-# Training has a process of its own: its loaders fork, and a fork of one that has read text (RapidOCR) has crashed.
 test: .venv/.dev system ## Run all tests
-	.venv/bin/python -m pytest --ignore=tests/train
-	.venv/bin/python -m pytest tests/train
+	.venv/bin/python -m pytest
 
 lint: .venv/.dev ## Check format, style and types
 	.venv/bin/ruff format --check .

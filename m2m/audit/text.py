@@ -10,7 +10,7 @@ import numpy as np
 
 from m2m.audit.params import AuditParams
 from m2m.audit.rows import Check
-from m2m.augment.detect.vino import load_openvino
+from m2m.augment.detect.vino import load_openvino, own_signal_stack
 
 PACKAGE = "rapidocr==3.10.0"
 LINES = 480
@@ -38,13 +38,13 @@ class Reader:
         threads = {"EngineConfig.openvino.inference_num_threads": params.threads}
         self._params = params
         quiet = {"Global.use_cls": False, "Global.log_level": "critical"}
-        with _exact():
-            self._ocr = RapidOCR(params={**engine, **threads, **size, **quiet})
+        self._ocr = RapidOCR(params={**engine, **threads, **size, **quiet})
         logging.getLogger("RapidOCR").setLevel(logging.CRITICAL)  # it warns of every picture without text
 
     def read(self, frame: np.ndarray) -> list[dict[str, Any]]:
         """What can be read in a frame (H, W, 3) uint8 RGB, in the form of sightings; `text` is what."""
-        found: Any = self._ocr(np.ascontiguousarray(frame[..., ::-1]))
+        with own_signal_stack(), _exact():  # networks are compiled when they are first asked
+            found: Any = self._ocr(np.ascontiguousarray(frame[..., ::-1]))
         if found.txts is None:
             return []
         read = []
@@ -62,8 +62,7 @@ class Reader:
 def _exact() -> Iterator[None]:
     """RapidOCR's networks are made to run in float32, for which it has no option.
 
-    In bfloat16 what is read differs by processor. And where a processor has tiles (AMX), their state does not fit onto
-    the stack that Python's fault handler gives to signals: the next signal would end the process.
+    In bfloat16, its default where a processor has it, what is read differs by processor.
     """
     from rapidocr.inference_engine.openvino.device_config import CPUConfig
 

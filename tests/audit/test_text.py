@@ -1,5 +1,8 @@
 """Text in pictures is read and flagged."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import cv2
@@ -63,3 +66,30 @@ def test_frames_that_are_read_are_spread_over_the_clip(n, fps, looks):
 def test_without_the_package_or_without_looks_it_is_not_checked(reader):
     assert "pip install rapidocr" in Text(AuditParams(), None, 3, 1).check().figures["why"]
     assert Text(replace(AuditParams(), text_looks=0), reader, 3, 1).check().ok is None
+
+
+SIGNALS = """
+import faulthandler, gc, signal, subprocess
+from m2m.audit.params import AuditParams
+from m2m.audit.text import Reader
+from tests.audit.test_text import page
+
+faulthandler.enable()  # as in pytest and many programs: signals get a stack of their own
+readers = [Reader(AuditParams()) for _ in range(2)]
+assert all(reader.read(page("ALICE 42")) for reader in readers)
+del readers[0]
+gc.collect()
+readers.clear()
+gc.collect()
+heard = []
+signal.signal(signal.SIGCHLD, lambda *_: heard.append(1))
+subprocess.run(["true"], check=True)
+while not heard:
+    signal.sigtimedwait([], 0.1)
+"""
+
+
+def test_signals_are_still_handled_after_readers_are_gone():
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", SIGNALS], env=environment, timeout=120, check=False)
+    assert done.returncode == 0

@@ -51,7 +51,7 @@ class _SignalStack(ctypes.Structure):
 
 
 @contextmanager
-def _own_signal_stack() -> Iterator[None]:
+def own_signal_stack() -> Iterator[None]:
     """Gives the thread back the stack on which its signals are handled.
 
     OpenVINO puts another one in its place when it compiles a network, and frees it with the network: when networks go
@@ -113,5 +113,5 @@ class VinoModel:
         if len(self._requests) >= KEPT:
             del self._requests[next(iter(self._requests))]
         self._model.reshape(shape)
-        with _own_signal_stack():
+        with own_signal_stack():
             return self._core.compile_model(self._model, "CPU", self._options).create_infer_request()
