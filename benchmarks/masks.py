@@ -9,8 +9,9 @@ import argparse
 import json
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -38,7 +39,14 @@ def detect_clip(frames: np.ndarray, detector: Detector, stretch: float) -> list[
     return out
 
 
-def labelled(people: list[FramePeople], label: dict[str, Any]) -> dict[str, list[tuple[float, int, list[float]]]]:
+class Covered(Protocol):
+    """What of a frame is covered, (H, W) bool."""
+
+    @property
+    def cover(self) -> np.ndarray: ...
+
+
+def labelled(people: Sequence[Covered], label: dict[str, Any]) -> dict[str, list[tuple[float, int, list[float]]]]:
     """Covered share, frame and box of every sure person (tall and small) and face."""
     scale = np.tile(np.array(SIZE) / label["size"], 2)
     shares: dict[str, list[tuple[float, int, list[float]]]] = {"people": [], "small": [], "faces": []}

@@ -16,34 +16,26 @@ import cv2
 import numpy as np
 
 from benchmarks.clips import SIZE, shared
+from benchmarks.masks import FACE, PERSON, labelled
 from m2m import video
 from m2m.audit import audit
 from m2m.audit.coverage import read_masks
 from m2m.audit.params import AuditParams
 from m2m.audit.rows import Row, read_audit
-from m2m.augment.verify import covered_share
 from m2m.clips import read_manifest
-
-MIN_HEIGHT, PERSON, FACE = 40, 0.3, 0.7
 
 
 def uncovered(people: Path, label: dict) -> tuple[int, list[str]]:
     """How many labelled people and faces there are, and those that are not covered, in words."""
-    covers = [masks.cover for masks in read_masks(people)]
-    scale = np.tile(np.array(SIZE) / label["size"], 2)
-    count, bare = 0, []
-    for index, persons in label["frames"].items():
-        for person in persons:
-            boxes = [("person", person["box"], PERSON, person["sure"])]
-            boxes += [("face", person["face"], FACE, person["face_sure"])] if person["face"] else []
-            for kind, box, enough, sure in boxes:
-                at = np.array(box) * scale
-                if not sure or (kind == "person" and at[3] - at[1] < MIN_HEIGHT):
-                    continue
-                count += 1
-                if (share := covered_share(covers[int(index)], at)) < enough:
-                    bare.append(f"{kind} at frame {index}, {share:.0%} covered")
-    return count, bare
+    shares = labelled(list(read_masks(people)), label)
+    kinds = (("person", shares["people"], PERSON), ("face", shares["faces"], FACE))
+    bare = [
+        f"{kind} at frame {index}, {share:.0%} covered"
+        for kind, found, enough in kinds
+        for share, index, _ in found
+        if share < enough
+    ]
+    return sum(len(found) for _, found, _ in kinds), bare
 
 
 def evidence(row: Row) -> list[dict]:

@@ -44,8 +44,13 @@ def discard(part: Path) -> None:
         part.unlink()
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: bytes, *, private: bool = False) -> None:
     """Writes a file whole or not at all, making its folder.
+
+    Args:
+        path: The file.
+        data: Its bytes.
+        private: Whether only its owner may read it.
 
     Raises:
         InfrastructureError: It cannot be written.
@@ -54,7 +59,9 @@ def write_atomic(path: Path, data: bytes) -> None:
     with disk_errors(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            part.write_bytes(data)
+            mode = 0o600 if private else 0o666
+            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+                file.write(data)
             commit(part, path)
         finally:
             discard(part)

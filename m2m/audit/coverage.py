@@ -16,7 +16,7 @@ from m2m.audit.params import AuditParams
 from m2m.audit.residue import doubt_of, sighting
 from m2m.audit.rows import Check
 from m2m.augment.intermediates import mask_of, read_json_lines
-from m2m.augment.people import SUFFICIENT
+from m2m.augment.people import confirms
 from m2m.augment.verify import Doubt, VerifyParams, alarms, box_overlap, covered_share
 from m2m.errors import QuarantineError
 
@@ -58,7 +58,7 @@ def read_masks(path: Path, regions: Path | None = None) -> Iterator[Masked]:
             for person in line["persons"]:
                 x, y, width, height = person["bbox"]
                 boxes[person["track"]] = (x, y, x + width, y + height)
-                if len(person["families"]) >= 2 or SUFFICIENT in person["families"]:
+                if confirms(person["families"]):
                     sure.add(person["track"])
             # The verifier may have painted out more than was found at first.
             done = region if region is not None else line

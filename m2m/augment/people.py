@@ -3,6 +3,7 @@
 Image coordinates are pixels of the frame as processed, x right, y down; the centre of the top left pixel is (0.5, 0.5).
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, overload
 
@@ -14,6 +15,11 @@ FAMILIES = ("pose", "selfie", "ssdlite", "face", "mask_rcnn")
 
 SUFFICIENT = "mask_rcnn"
 """The family that confirms a person alone, as in the paper."""
+
+
+def confirms(families: Collection[str]) -> bool:
+    """Whether these model families together are sure of a person: two agree, or one that suffices says so."""
+    return len(families) >= 2 or SUFFICIENT in families
 
 
 class PackedMask:
@@ -89,7 +95,7 @@ class Person:
     @property
     def confirmed(self) -> bool:
         """Two model families agree that this is a person, or one that suffices says so."""
-        return len(self.families) >= 2 or SUFFICIENT in self.families
+        return confirms(self.families)
 
     def renamed(self, track: int) -> "Person":
         """The same person under another track id."""

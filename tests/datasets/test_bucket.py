@@ -2,7 +2,6 @@
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from m2m.clips import read_manifest
 from m2m.datasets.ingest import ingest
@@ -14,24 +13,13 @@ from m2m.store import FolderStore
 
 
 @pytest.fixture
-def bucket(monkeypatch):
-    """A bucket of a mock server on loopback that worker processes reach too."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    for name, value in {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
+def bucket(moto):
+    """A bucket of the mock server."""
     open_bucket.cache_clear()
-    client = boto3.client("s3")
+    client = boto3.session.Session().client("s3")
     client.create_bucket(Bucket="videos")
     yield client
     open_bucket.cache_clear()
-    server.stop()
 
 
 def test_a_bucket_is_ingested_like_a_folder(bucket, tmp_path, make_video):

@@ -7,30 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from m2m.errors import InfrastructureError, InputError
 from m2m.shards import read_folder
 from m2m.store import open_store, put_blob
 from tests.faulty_proxy import FaultyProxy
 from tests.purge.made import finished, purge, still_whole
-
-
-@pytest.fixture
-def moto(monkeypatch):
-    """A mock server: unlike Swift it knows object locks."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    for name, value in {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 @pytest.fixture(params=["swift", "moto"])

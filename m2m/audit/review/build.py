@@ -13,12 +13,13 @@ from m2m.audit.params import AuditParams
 from m2m.audit.review.answers import CHECKLIST
 from m2m.audit.review.doubts import doubtful
 from m2m.audit.review.items import PAGE, Builder, Places
-from m2m.audit.review.key import FOLDER, Key, private_folder, read_key, write_key, write_private
+from m2m.audit.review.key import FOLDER, Key, private_folder, read_key, write_key
 from m2m.audit.review.sample import ReviewParams
 from m2m.audit.rows import AUDIT, read_audit, row_dict
 from m2m.checkout import HASH, checkout
 from m2m.clips import MANIFEST, Clip, data_hash, read_card, read_manifest
 from m2m.errors import InputError
+from m2m.files import write_atomic
 from m2m.fingerprints import fingerprint
 from m2m.published import fetch_published
 from m2m.release import keyed
@@ -107,7 +108,7 @@ def build(dataset: Path, originals: Path | None, params: ReviewParams, eyes: Aud
         seed=params.seed,
         population=len(released),
     )
-    write_private(page, text.encode())
+    write_atomic(page, text.encode(), private=True)
     write_key(key, dataset)  # last: a review that has a key is whole
     return ReviewSummary(key, page, left_out, False)
 
@@ -119,7 +120,7 @@ def copied(summary: ReviewSummary, out: Path) -> Path:
         InfrastructureError: It cannot be written.
     """
     path = out / "review.html"
-    write_private(path, summary.page.read_bytes())
+    write_atomic(path, summary.page.read_bytes(), private=True)
     return path
 
 

@@ -4,7 +4,6 @@ It lies in the data set's folder of records, for its owner alone; `m2m purge` de
 """
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from m2m.errors import InputError
-from m2m.files import commit, discard, disk_errors, temporary
+from m2m.files import disk_errors, write_atomic
 from m2m.fingerprints import canonical
 
 FOLDER = Path(".m2m") / "review"
@@ -85,23 +84,6 @@ def private_folder(dataset: Path) -> Path:
     return folder
 
 
-def write_private(path: Path, data: bytes) -> None:
-    """Writes a file for its owner alone, whole or not at all.
-
-    Raises:
-        InfrastructureError: It cannot be written.
-    """
-    part = temporary(path)
-    with disk_errors(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-                file.write(data)
-            commit(part, path)
-        finally:
-            discard(part)
-
-
 def write_key(key: Key, dataset: Path) -> Path:
     """Writes a key.
 
@@ -110,7 +92,7 @@ def write_key(key: Key, dataset: Path) -> Path:
     """
     path = private_folder(dataset) / f"{key.review}.json"
     text = json.dumps({"schema": SCHEMA, **canonical(key)}, indent=1, sort_keys=True, allow_nan=False)
-    write_private(path, (text + "\n").encode())
+    write_atomic(path, (text + "\n").encode(), private=True)
     return path
 
 
