@@ -141,7 +141,7 @@ def certificate(
     released = [c for c in clips if c.status == "ok"]
     own = {c.clip_id: audited[c.clip_id] for c in released if c.clip_id in audited}
     required = [n for n in REQUIRED if card.private or n not in ABOUT_PEOPLE]
-    bad = {c.clip_id: said for c in released if (said := _bad(c, own.get(c.clip_id), reviews))}
+    bad = {c.clip_id: said for c in released if (said := objection(own.get(c.clip_id), c, reviews))}
     cleared = {
         name: {check: _who(decision) for check, decision in found.items()}
         for name, row in own.items()
@@ -210,14 +210,6 @@ def packages() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
-
-
-def _bad(clip: Clip, row: Row | None, reviews: Reviews) -> str:
-    if row is None:
-        return "it was not audited"
-    if row.sha256 != clip.sha256:
-        return "another file was audited" if row.sha256 else row.why()
-    return objection(row, clip, reviews)
 
 
 def _who(decision: Any) -> dict[str, str]:

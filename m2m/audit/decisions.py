@@ -164,10 +164,14 @@ def measured(check: Check) -> str:
     return fingerprint(check)
 
 
-def objection(row: Row, clip: Clip, reviews: Reviews) -> str:
-    """Why a clip may not be used, by its checks and by what people saw; nothing if it may."""
+def objection(row: Row | None, clip: Clip, reviews: Reviews) -> str:
+    """Why a clip of an audited data set may not be used, by its checks and by what people saw; nothing if it may."""
     if (seen := reviews.somebody(clip)) is not None:
         return said(seen)
+    if row is None:
+        return "it was not audited"
+    if row.sha256 != clip.sha256:
+        return "another file was audited" if row.sha256 else row.why()
     if row.verdict == "pass":
         return ""
     left = [name for name in row.failed if name not in reviews.cleared(row)]
@@ -189,14 +193,14 @@ def left_out(dataset: Path, identity: str, clips: Iterable[Clip]) -> dict[str, s
     audited = {row.clip_id: row for row in read_audit(dataset)[0]} if (dataset / AUDIT).is_file() else None
     out = {}
     for clip in clips:
-        row = None if audited is None else audited.get(clip.clip_id)
         if clip.status != "ok":
             continue
-        if (seen := reviews.somebody(clip)) is not None:
-            out[clip.clip_id] = said(seen)
-        elif audited is not None and (row is None or row.sha256 != clip.sha256):
-            out[clip.clip_id] = "it was not audited" if row is None else "another file was audited"
-        elif row is not None and (why := objection(row, clip, reviews)):
+        if audited is not None:
+            why = objection(audited.get(clip.clip_id), clip, reviews)
+        else:
+            seen = reviews.somebody(clip)
+            why = said(seen) if seen is not None else ""
+        if why:
             out[clip.clip_id] = why
     return out
 
