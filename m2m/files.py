@@ -113,7 +113,7 @@ class Transaction:
     """Several files that appear together at the end of a block, or none of them.
 
     Inside the block they are written under the names that `part` gives. Killed halfway through the end, it may leave
-    some of them in place: whoever needs to know writes a record after it.
+    some of them in place: whoever needs to know writes a record after it. When a disk fails there, those in place go.
     """
 
     def __init__(self) -> None:
@@ -133,11 +133,18 @@ class Transaction:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        placed: list[Path] = []
         try:
             if kind is None:
                 for path, part in self._parts.items():
                     with disk_errors(path.parent):
                         commit(part, path)
+                    placed.append(path)
+        except BaseException:
+            for path, part in self._parts.items():
+                if path in placed or not part.exists():  # what was there before and was not reached stays
+                    discard(path)
+            raise
         finally:
             for part in self._parts.values():
                 discard(part)

@@ -6,6 +6,7 @@ from m2m.augment.body import make_body
 from m2m.augment.chain import Chain, Models
 from m2m.augment.detect import make_detector
 from m2m.augment.detect.faces import CenterFace, MediapipeFaces
+from m2m.augment.detect.selfie import SelfieSegmenter
 from m2m.augment.detect.ssdlite import SSDLite
 from m2m.augment.inpaint import make_inpainter
 from m2m.augment.recover import make_recoverer
@@ -56,6 +57,7 @@ def make_verifier(params: AugmentParams) -> Verifier:
     """The verifier's own models: CenterFace, which makes no mask, and the mask makers' detectors at a low score."""
     verify, threads = params.verify, params.detect.threads
     center, ssdlite, mediapipe = CenterFace(threads), SSDLite(threads), MediapipeFaces(threads)
+    selfie = SelfieSegmenter(threads)
 
     def mediapipe_faces(frame: np.ndarray) -> np.ndarray:
         hits = mediapipe.faces(frame, MEDIAPIPE[0])
@@ -66,4 +68,5 @@ def make_verifier(params: AugmentParams) -> Verifier:
         {"centerface": lambda frame: center.faces(frame, verify.low, verify.face_scale), "mediapipe": mediapipe_faces},
         {"ssdlite": lambda frame: ssdlite.people(frame, verify.low)},
         verify,
+        {"selfie": selfie.full},
     )

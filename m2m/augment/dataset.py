@@ -16,7 +16,7 @@ from m2m.augment.licences import licence_texts
 from m2m.augment.tally import Tally
 from m2m.augment.threads import behind
 from m2m.clips import Clip, DatasetCard
-from m2m.errors import InputError
+from m2m.errors import InputError, QuarantineError
 from m2m.files import file_sha256
 from m2m.params import AugmentParams, to_dict
 from m2m.report.augment import ClipReport, write_report
@@ -113,6 +113,8 @@ class ClipAugmenter:
             with behind(write, self.params.window.frames_behind) as hand:
                 for i, frame in enumerate(self.chain.run(decoded.images(), tally, form.stretch)):
                     hand(i, frame)
+            if decoded.pts:
+                raise QuarantineError("error", f"{len(decoded.pts)} frames of {tally.frames} were never written")
             if "bodies" in keep:
                 write_bodies(outputs.file("bodies", f"bodies/{name}.npz"), bodies, form.camera)
         return clip_result(outputs, form, tally)

@@ -7,10 +7,12 @@ import numpy as np
 
 from m2m.augment.bodies import BodyModel, Camera, FrameBodies, Recoverer, Renderer
 from m2m.augment.compose import MESHED, NOT_PRIVATE, PAINTED, ComposeParams, behind, obscure, over
+from m2m.augment.contract import check_bodies, check_people, check_picture, check_plate
 from m2m.augment.detect.link import link
 from m2m.augment.inpaint.objects import put_back
 from m2m.augment.inpaint.occluders import find_occluders
 from m2m.augment.inpaint.region import RegionParams, paint_region
+from m2m.augment.missed import bridged
 from m2m.augment.people import Detector, FramePeople
 from m2m.augment.plate import Inpainter, Plate
 from m2m.augment.tally import Tally
@@ -57,6 +59,7 @@ class Finder:
         """The people of every frame of a window, its context too."""
         with tally.timed("detect"):
             found = self._detector.detect(window.frames, self._stretch)
+        check_people(found, window.frames)
         people, self._next_id = link(self._last, found, window.overlap, self._next_id)
         self._last = people[-self._shared :]  # all that the next window can share
         tally.shots = window.shot + 1
@@ -138,8 +141,13 @@ class Painter:
         region = self._region(frames, cover, somebody, tally)
         with tally.timed("verify"):
             doubts = self._verifier.originals(frames, seen, region)
-        if doubts:
-            cover = add_doubts(cover, doubts, verify.spread)
+        whole = bridged(cover, verify.stride - 1)
+        if doubts:  # where the masks failed once they may have for longer
+            around = {t for d in doubts for t in range(d.frame - verify.spread, d.frame + verify.spread + 1)}
+            whole = bridged(whole, verify.spread, around & set(range(len(cover))))
+            whole = add_doubts(whole, doubts, verify.spread)
+        if not np.array_equal(whole, cover):
+            cover = whole
             region = self._region(frames, cover, somebody, tally)
         if variant not in PAINTED:
             _count(doubts, tally)
@@ -184,6 +192,10 @@ class Painter:
         """A plate and who is still on it; things that are put back count as painted for whoever looks."""
         with tally.timed("inpaint"):
             plate = self._inpainter.fill(window.frames, region, cover)
+            check_plate(plate, window.frames, region)
+        with tally.timed("verify"):
+            same = self._verifier.untouched(plate, window.frames, people)
+        with tally.timed("inpaint"):
             front = find_occluders(plate, window.frames, people)
             if objects and self._params.region.objects != "none":
                 beside = self._params.region.objects == "beside"
@@ -191,7 +203,7 @@ class Painter:
                 plate = put_back(plate, window.frames, people, forbidden)
             plate = replace(plate, front=front if plate.front is None else front | plate.front)
         with tally.timed("verify"):
-            return plate, self._verifier.plates(plate.frames, region, self._times(window))
+            return plate, same + self._verifier.plates(plate.frames, region, self._times(window))
 
 
 def _count(doubts: list[Doubt], tally: Tally) -> None:
@@ -219,6 +231,7 @@ def embody(
     """The bodies of every frame of a window; those of its core are counted. Some recoverers need the originals."""
     with tally.timed("recover"):
         bodies = recoverer.recover(people, camera, frames)
+    check_bodies(bodies, people)
     for t in core:
         tally.embodied(people[t], bodies[t])
     return bodies
@@ -266,5 +279,6 @@ class Drawer:
             if not meshes:
                 return base
             drawn = self._renderer.render(meshes, self._body.faces, camera)[0]
+            check_picture(drawn, base)
             return over(base, drawn if front is None or not self._params.occlude else behind(drawn, front))
         return base if variant in PAINTED else obscure(base, region, self._params)

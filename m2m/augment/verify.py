@@ -1,15 +1,21 @@
 """Fail closed: nobody uncovered on the original, nobody left on the plate.
 
-CenterFace takes no part in making the masks, so its errors are not theirs. Every detector looks again at a low score.
+CenterFace takes no part in making the masks, so its errors are not theirs. Every detector looks again at a low score,
+and the segmentation of people looks pixel by pixel, whatever the masks were made of in between.
 A hit raises an alarm when its score is `alarm` or more once, or `low` or more in two of three neighbouring looks: one
 weak hit on a texture is noise, the same weak hit twice is not.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+
+from m2m.augment.contract import check_hits
+from m2m.augment.missed import missed_parts, untouched
+from m2m.augment.people import FramePeople
+from m2m.augment.plate import Plate
 
 Look = Callable[[np.ndarray], np.ndarray]
 """A detector: (H, W, 3) uint8 RGB to (N, 5) x0, y0, x1, y1, score."""
@@ -26,6 +32,10 @@ class VerifyParams:
         face_scale: Factor by which frames grow before CenterFace looks.
         face_covered: Share of a face's box that must be painted out.
         person_covered: Share of a person's box that must be painted out.
+        pixel_score: Probability from which the segmentation's pixels count as a person's; those of the masks count from
+            a lower one on.
+        part: Share of the frame from which pixels of people that are not painted out count as one part.
+        same: Share of the frame from which a part of a person counts that the plate shows as the original does.
         detail: Share of a box's pixels on the plate that must differ visibly from their neighbours for a hit to count.
             A smooth fill looks like a blurred face to a detector and can hold none: on 12 labelled clips the least
             detailed person has .08 and the least detailed face .07, a diffused fill under .01.
@@ -40,6 +50,9 @@ class VerifyParams:
     face_scale: float = 1.5
     face_covered: float = 0.8
     person_covered: float = 0.4
+    pixel_score: float = 0.7
+    part: float = 0.0002
+    same: float = 0.001
     detail: float = 0.03
     spread: int = 12
     max_region: float = 0.85
@@ -144,8 +157,8 @@ class Hits:
 
     Attributes:
         source: The model's name.
-        kind: `person` or `face`.
-        looks: Frame and boxes (N, 5) of every look, in order of time.
+        kind: `person`, `face`, or `pixels`.
+        looks: Frame and boxes (N, 5) of every look, in order of time; of `pixels` a (H, W) bool mask packed by row.
     """
 
     source: str
@@ -160,12 +173,21 @@ class Verifier:
         faces: Models that find faces, by name.
         people: Models that find people, by name.
         params: Thresholds.
+        pixels: Models that give every pixel's probability (H, W) of being a person's, by name; they look at the
+            originals only, since a fill may look like anything.
     """
 
-    def __init__(self, faces: dict[str, Look], people: dict[str, Look], params: VerifyParams) -> None:
+    def __init__(
+        self,
+        faces: dict[str, Look],
+        people: dict[str, Look],
+        params: VerifyParams,
+        pixels: dict[str, Look] | None = None,
+    ) -> None:
         self.params = params
         self._models = [(n, "face", look) for n, look in faces.items()]
         self._models += [(n, "person", look) for n, look in people.items()]
+        self._pixels = pixels or {}
 
     def look(self, frames: np.ndarray, times: list[int]) -> list[Hits]:
         """What every model sees on the originals; needs no masks, so it can run beside their making.
@@ -174,7 +196,15 @@ class Verifier:
             frames: (T, H, W, 3) uint8 RGB.
             times: Frames to look at, see `look_times`.
         """
-        return [Hits(name, kind, [(t, model(frames[t])) for t in times]) for name, kind, model in self._models]
+        boxes = [
+            Hits(name, kind, [(t, check_hits(model(frames[t]), name)) for t in times])
+            for name, kind, model in self._models
+        ]
+        least = self.params.pixel_score
+        return boxes + [
+            Hits(name, "pixels", [(t, np.packbits(model(frames[t]) >= least, axis=-1)) for t in times])
+            for name, model in self._pixels.items()
+        ]
 
     def originals(self, frames: np.ndarray, hits: list[Hits], region: np.ndarray) -> list[Doubt]:
         """People and faces on the originals that are not painted out.
@@ -184,7 +214,21 @@ class Verifier:
             hits: What `look` saw on them.
             region: (T, H, W) bool, what is painted out.
         """
-        return self._judged(frames, hits, region, "original")
+        doubts = self._judged(frames, [h for h in hits if h.kind != "pixels"], region, "original")
+        for seen in hits:
+            if seen.kind == "pixels":
+                doubts += self._missed(seen, region)
+        return doubts
+
+    def _missed(self, seen: Hits, region: np.ndarray) -> list[Doubt]:
+        """Parts of people that a model of pixels sees and that are not painted out; one look is enough."""
+        doubts = []
+        for t, packed in seen.looks:
+            people = np.unpackbits(packed, axis=-1, count=region.shape[2]).view(bool)
+            for x0, y0, x1, y1 in missed_parts(people, region[t], self.params.part).tolist():
+                share = covered_share(region[t], (x0, y0, x1, y1))
+                doubts.append(Doubt(t, (x0, y0, x1, y1), "person", "original", seen.source, 1.0, share))
+        return doubts
 
     def plates(self, frames: np.ndarray, region: np.ndarray, times: list[int]) -> list[Doubt]:
         """People and faces on the plates where they were painted; elsewhere they equal the originals.
@@ -213,9 +257,23 @@ class Verifier:
         for t in stands:
             crop = np.ascontiguousarray(frames[t, rows, columns])
             for seen, (_, _, model) in zip(hits, self._models, strict=True):
-                seen.looks.append((t, np.asarray(model(crop)).reshape(-1, 5) + shift))
+                seen.looks.append((t, check_hits(model(crop), seen.source) + shift))
         doubts = self._judged(frames, hits, region, "plate")
         return [replace(doubt, frame=t) for doubt in doubts for t in stands[doubt.frame]]
+
+    def untouched(self, plate: Plate, frames: np.ndarray, people: Sequence[FramePeople]) -> list[Doubt]:
+        """People of any frame of whom a part is on the plate as on the original; before things are put back on it.
+
+        Args:
+            plate: What was painted.
+            frames: (T, H, W, 3) uint8 RGB, the originals.
+            people: Who was found in them, T entries.
+        """
+        doubts = []
+        for t, box, _ in untouched(plate, frames, people, self.params.same):
+            x0, y0, x1, y1 = (float(v) for v in box)
+            doubts.append(Doubt(t, (x0, y0, x1, y1), "person", "plate", "untouched", 1.0, 1.0))
+        return doubts
 
     def _judged(self, frames: np.ndarray, hits: list[Hits], region: np.ndarray, where: str) -> list[Doubt]:
         doubts = []

@@ -70,7 +70,7 @@ def test_a_person_who_stays_on_the_plate_quarantines_the_clip():
     with pytest.raises(QuarantineError) as caught:
         run(chain(painter=LazyPainter()), clip())
     assert caught.value.reason == "verifier"
-    assert caught.value.evidence["doubts"][0]["source"] == "face"
+    assert {d["source"] for d in caught.value.evidence["doubts"]} <= {"face", "untouched"}
 
 
 def test_blackout_fills_the_doubtful_frames_and_their_neighbours():

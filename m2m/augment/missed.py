@@ -1,0 +1,150 @@
+"""Who is on the originals, or still on a plate, that boxes do not tell: pixels of people, and people who vanish.
+
+The verifier's boxes say that somebody is there and how much of a box is painted out, not which half. Here every pixel
+counts. What is found is masked once more, as any other doubt.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import cv2
+import numpy as np
+
+from m2m.augment.inpaint.motion import is_still
+from m2m.augment.people import FramePeople
+from m2m.augment.plate import Plate
+
+RIM = np.ones((3, 3), np.uint8)
+INNER = np.ones((5, 5), np.uint8)
+FLICKER = 0.002
+"""Share of the frame below which a gap in time is the flicker of weak evidence and nobody's absence."""
+ROUGH, DETAIL = 8, 0.03
+"""A pixel that differs visibly from its neighbours, as a Laplacian, and the share of a part's pixels that must."""
+OTHER = 24
+"""Levels by which a pixel shows something else."""
+SAMPLES = 15
+"""Frames of a window in which the background is looked up."""
+
+
+def missed_parts(people: np.ndarray, region: np.ndarray, least: float) -> np.ndarray:
+    """Parts of people that are not painted out.
+
+    Args:
+        people: (H, W) bool, where a model of its own sees people.
+        region: (H, W) bool, what is painted out.
+        least: Share of the frame below which a part is noise.
+
+    Returns:
+        (N, 4) float32, x0, y0, x1, y1 of each in pixels.
+    """
+    left = cv2.morphologyEx((people & ~region).view(np.uint8), cv2.MORPH_OPEN, RIM)
+    if not left.any():
+        return np.zeros((0, 4), np.float32)
+    _, _, stats, _ = cv2.connectedComponentsWithStats(left)
+    parts = stats[1:][stats[1:, cv2.CC_STAT_AREA] >= least * left.size]
+    x, y, width, height = parts[:, :4].T
+    return np.stack([x, y, x + width, y + height], -1).astype(np.float32)
+
+
+def bridged(cover: np.ndarray, gap: int, times: Iterable[int] | None = None) -> np.ndarray:
+    """The cover without gaps in time.
+
+    Nobody is gone for a moment: where a frame lacks a part of which frames before and after are sure, what hangs
+    together with it in either is covered.
+
+    Args:
+        cover: (T, H, W) bool.
+        gap: Frames in a row that may be missing.
+        times: Frames to look at; None: all.
+
+    Returns:
+        (T, H, W) bool, a superset of `cover`.
+    """
+    out, n = cover.copy(), len(cover)
+    for t in range(n) if times is None else times:
+        for before in range(max(0, t - gap), t):
+            for after in range(t + 1, min(n, before + gap + 2)):
+                lost = cover[before] & cover[after] & ~cover[t]
+                if lost.sum() >= FLICKER * lost.size:
+                    core = cv2.erode(lost.view(np.uint8), INNER).view(bool)
+                    out[t] |= _holding((cover[before] | cover[after]) & ~cover[t], core)
+    return out
+
+
+def _holding(mask: np.ndarray, core: np.ndarray) -> np.ndarray:
+    """The connected parts of a (H, W) bool mask that hold pixels of a core."""
+    _, labels = cv2.connectedComponents(mask.view(np.uint8))
+    kept = np.unique(labels[core & mask])
+    return np.isin(labels, kept[kept > 0])
+
+
+def untouched(
+    plate: Plate, frames: np.ndarray, people: Sequence[FramePeople], least: float
+) -> list[tuple[int, np.ndarray, int]]:
+    """Parts of people on whom nothing was painted: a plate that shows what the original shows is none.
+
+    A mask may hold background, which a fill from other frames then shows again to the last level. So a part counts
+    where no other frame is said to show it, or where other frames show something else there.
+
+    Args:
+        plate: What was painted of a window.
+        frames: (T, H, W, 3) uint8 RGB, the originals.
+        people: Who was found there, T entries.
+        least: Share of the frame from which a part counts.
+
+    Returns:
+        Frame, box (4,) of the person and pixels of the part, for each.
+    """
+    found = []
+    behind: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+    for t, there in enumerate(people):
+        same = cv2.absdiff(plate.frames[t], frames[t]).max(-1) <= 1
+        for person in there.confirmed:
+            part = _parts(person.mask & same, frames[t], least)
+            if not part.any():
+                continue
+            if behind is None:
+                behind = _seen_behind(frames, np.stack([p.cover for p in people]))
+            elsewhere = plate.known[t] & ~_another(frames[t], *behind)
+            if size := int(_parts(part & ~elsewhere, frames[t], least).sum()):
+                found.append((t, person.box, size))
+    return found
+
+
+def _another(frame: np.ndarray, background: np.ndarray, seen: np.ndarray, ever: np.ndarray) -> np.ndarray:
+    """(H, W) bool, where a frame shows what is not the background, or where no frame can have shown one."""
+    return ((cv2.absdiff(frame, background).max(-1) > OTHER) & seen) | ~ever
+
+
+def _parts(mask: np.ndarray, frame: np.ndarray, least: float) -> np.ndarray:
+    """(H, W) bool, the connected parts of a mask that are large and not all of one colour: black on black is nobody."""
+    solid = cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_OPEN, INNER)
+    if not solid.any():
+        return solid.view(bool)
+    rough = np.abs(cv2.Laplacian(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), cv2.CV_16S)) >= ROUGH
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(solid)
+    kept = [
+        k
+        for k in range(1, len(stats))
+        if stats[k, cv2.CC_STAT_AREA] >= least * mask.size and rough[labels == k].mean() >= DETAIL
+    ]
+    return np.isin(labels, kept)
+
+
+def _seen_behind(frames: np.ndarray, cover: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What a still camera sees when nobody is there.
+
+    Returns:
+        (H, W, 3) uint8; (H, W) bool, where it is known; and (H, W) bool, where anything may have been seen, which is
+        everywhere if the camera moves.
+    """
+    height, width = cover.shape[1:]
+    if not is_still(frames, cover):
+        return frames[0], np.zeros((height, width), bool), np.ones((height, width), bool)
+    times = np.linspace(0, len(frames) - 1, min(SAMPLES, len(frames))).round().astype(int)
+    seen = np.ma.masked_array(frames[times], np.broadcast_to(cover[times, ..., None], frames[times].shape))
+    median = np.ma.median(seen, axis=0)
+    return (
+        median.filled(0).astype(np.uint8),
+        ~np.ma.getmaskarray(median)[..., 0],
+        np.any(~cover, axis=0, keepdims=False),
+    )
