@@ -20,6 +20,8 @@ from m2m.studio import ACTIONS, ClipSpec
 from m2m.studio.backgrounds import CAMERAS
 from tests.faults.campaign import Outcome, augment_with_faults, draw_plan, judge, prepare
 
+HEIGHTS = 0.42, 0.8
+"""Height of the people as a share of the picture's: above the smallest that the models were measured to find."""
 SETTINGS: dict[str, list[str]] = {
     "default": ["--profile", "laptop"],
     "outline": ["--profile", "laptop", "--variant", "no_human"],
@@ -45,6 +47,7 @@ def draw_bases(count: int, frames: int, size: tuple[int, int], seed: int) -> dic
             seconds=frames / 12,
             persons=1 + (i % 3 == 1),
             camera=CAMERAS[i // 2 % len(CAMERAS)],
+            height=float(rng.uniform(*HEIGHTS)) * size[1],
             cut=i % 7 == 6,
             occluder=["", "", "table", "", "bush"][i % 5] if i % 7 != 6 else "",
         )

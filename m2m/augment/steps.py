@@ -152,7 +152,8 @@ class Painter:
         if variant not in PAINTED:
             _count(doubts, tally)
             return Plate(frames, region, region & False), black
-        plate, left = self._fill(window, region, cover, people, tally)
+        # Whom the masks have missed would be a thing that is put back: nothing is where anybody was missed.
+        plate, left = self._fill(window, region, cover, people, tally, objects=not doubts)
         _count(doubts + left, tally)
         if left:
             cover = add_doubts(cover, left, verify.spread)

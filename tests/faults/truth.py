@@ -77,7 +77,8 @@ def leaks(
 
 def _apart(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Levels by which pixels differ in the channel that differs most."""
-    return cv2.absdiff(a, b).max(-1)
+    red, green, blue = cv2.split(cv2.absdiff(a, b))
+    return cv2.max(cv2.max(red, green), blue)
 
 
 def _largest(mask: np.ndarray) -> int:
