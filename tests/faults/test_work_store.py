@@ -76,3 +76,47 @@ def test_a_server_that_goes_down_in_the_middle_stops_the_run_and_the_next_goes_o
         proxy.close()
     assert starts(log) == PAYLOADS[3:]
     assert all((out / f"videos/a_{i}.bin").read_bytes() == content(f"a:{i}") for i in range(8))
+
+
+class Storm:
+    """Faults of requests by chance, so many of a hundred."""
+
+    def __init__(self, seed: int, share: float) -> None:
+        self._random, self._share = random.Random(seed), share
+
+    def __call__(self, method, _path, length):
+        if self._random.random() >= self._share:
+            return ""
+        cut = ["cut request"] * bool(length) + ["cut answer"] * (method != "HEAD")  # where there is a body
+        return self._random.choice(["busy", *cut])
+
+
+@pytest.mark.parametrize("seed", range(int(os.environ.get("M2M_STORMS", "2"))))
+def test_a_store_that_fails_by_chance_loses_nothing(s3, tmp_path, monkeypatch, seed):
+    proxy = FaultyProxy(s3.endpoint)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "3")
+    out, log = tmp_path / "out", tmp_path / "log"
+    proxy.fault = Storm(seed, 0.3 + 0.15 * (seed % 3))
+    stopped = 0
+    try:
+        for _ in range(60):
+            try:
+                run(factory(out, log), items(PAYLOADS), out=out, workers=2, store=open_store(s3.uri), progress=False)
+                break
+            except InfrastructureError as error:
+                stopped += 1
+                assert error.code == Exit.INFRASTRUCTURE and not list(out.rglob(".*.m2m-part"))
+        else:
+            pytest.fail(f"stopped {stopped} times, and never done")
+        proxy.fault = lambda *_: ""
+        met = [fault for _, _, fault in proxy.seen if fault]
+        print(f"storm {seed}: {len(met)} faults in {len(proxy.seen)} requests, stopped {stopped} times")
+        shutil.rmtree(out)
+        log.unlink()
+        run(factory(out, log), items(PAYLOADS), out=out, store=open_store(s3.uri), progress=False)
+    finally:
+        proxy.close()
+    assert not log.exists(), "something had not reached the store"
+    assert all((out / f"videos/a_{i}.bin").read_bytes() == content(f"a:{i}") for i in range(len(PAYLOADS)))
+    assert len(met) > 5

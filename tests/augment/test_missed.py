@@ -1,0 +1,99 @@
+"""People whom the masks miss, and plates on which nothing was painted."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from m2m.augment.missed import bridged, missed_parts, untouched
+from m2m.augment.people import FramePeople, Person
+from m2m.augment.plate import Plate
+
+H, W, T = 48, 64, 9
+RNG = np.random.default_rng(0)
+ROOM = RNG.integers(60, 200, (H, W, 3), dtype=np.uint8)
+SOMEBODY = RNG.integers(60, 200, (H, W, 3), dtype=np.uint8)
+
+
+def box(x0, y0, x1, y1):
+    mask = np.zeros((H, W), bool)
+    mask[y0:y1, x0:x1] = True
+    return mask
+
+
+def test_a_part_that_is_not_painted_out_is_told_with_its_place():
+    people = box(10, 8, 20, 40)
+    assert missed_parts(people, people, 0.001).shape == (0, 4)
+    assert missed_parts(people, people & False, 0.001).tolist() == [[10, 8, 20, 40]]
+    assert missed_parts(people, box(0, 0, W, 24), 0.001).tolist() == [[10, 24, 20, 40]]
+    assert not len(missed_parts(people, box(0, 0, W, 38), 0.001)), "a rim is within what models are wrong by"
+    assert not len(missed_parts(people, box(0, 0, W, 24), 0.2)), "less than what counts"
+
+
+def cover_of(present):
+    return np.stack([box(10, 8, 22, 40) if there else box(0, 0, 0, 0) for there in present])
+
+
+@given(st.lists(st.booleans(), min_size=3, max_size=12), st.integers(1, 4))
+@settings(max_examples=40, deadline=None)
+def test_gaps_are_bridged_whole_up_to_their_length_and_no_longer_ones(present, gap):
+    out = bridged(cover_of(present), gap).any((1, 2))
+    known = [t for t, there in enumerate(present) if there]
+    for t, there in enumerate(present):
+        before, after = [k for k in known if k < t], [k for k in known if k > t]
+        short = bool(before and after) and after[0] - before[-1] - 1 <= gap
+        assert out[t] == (there or short)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4))
+@settings(max_examples=20, deadline=None)
+def test_a_bridge_only_adds(seed, gap):
+    cover = np.random.default_rng(seed).random((6, 12, 16)) < 0.6
+    assert (bridged(cover, gap) | cover).sum() == bridged(cover, gap).sum()
+
+
+def test_a_bridge_covers_where_the_person_was_and_will_be():
+    cover = cover_of([True, False, True])
+    cover[2] = box(14, 8, 26, 40)
+    assert np.array_equal(bridged(cover, 1)[1], box(10, 8, 26, 40))
+    assert not bridged(cover, 1, times=[0, 2])[1].any()
+
+
+def scene(places):
+    """Frames with somebody at a place in each, the true plate, and who was found."""
+    frames, people = np.stack([ROOM] * len(places)), []
+    for t, x in enumerate(places):
+        mask = box(x, 8, x + 14, 40)
+        frames[t][mask] = SOMEBODY[mask]
+        person = Person(0, np.array([x, 8, x + 14, 40], np.float32), 0.9, mask, frozenset({"pose", "ssdlite"}))
+        people.append(FramePeople((person,), mask))
+    return frames, np.stack([ROOM] * len(places)), people
+
+
+@pytest.mark.parametrize("places", [[10] * T, list(range(10, 10 + 4 * T, 4))], ids=["still", "walking"])
+@pytest.mark.parametrize("known", [True, False])
+def test_a_plate_that_is_the_original_is_no_plate(places, known):
+    frames, plates, people = scene(places)
+    region = np.stack([p.cover for p in people])
+    claimed = region if known else region & False
+    assert not untouched(Plate(plates, region, claimed), frames, people, 0.01)
+    plates[4] = frames[4]
+    assert {t for t, _, _ in untouched(Plate(plates, region, claimed), frames, people, 0.01)} == {4}
+
+
+def test_background_inside_a_mask_that_is_shown_again_is_nobody():
+    frames, plates, people = scene(list(range(4, 4 + 4 * T, 4)))
+    wide = box(0, 0, 50, H)
+    there = [
+        FramePeople((Person(0, p.persons[0].box, 0.9, wide, frozenset({"pose", "face"})),), p.cover) for p in people
+    ]
+    region = np.stack([wide] * T)
+    assert not untouched(Plate(plates, region, region), frames, there, 0.01)
+    assert untouched(Plate(plates, region, region & False), frames, there, 0.01), "nobody can have seen it"
+
+
+def test_black_on_black_is_nobody():
+    frames, plates, people = scene([10] * T)
+    frames[:], plates[:] = 0, 0
+    region = np.stack([p.cover for p in people])
+    assert not untouched(Plate(plates, region, region & False), frames, people, 0.01)
