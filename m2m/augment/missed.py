@@ -25,8 +25,8 @@ SAMPLES = 15
 """Frames of a window in which the background is looked up."""
 
 
-def missed_parts(people: np.ndarray, region: np.ndarray, least: float) -> np.ndarray:
-    """Parts of people that are not painted out.
+def missed(people: np.ndarray, region: np.ndarray, least: float) -> np.ndarray:
+    """People of whom a part is not painted out.
 
     Args:
         people: (H, W) bool, where a model of its own sees people.
@@ -34,14 +34,16 @@ def missed_parts(people: np.ndarray, region: np.ndarray, least: float) -> np.nda
         least: Share of the frame below which a part is noise.
 
     Returns:
-        (N, 4) float32, x0, y0, x1, y1 of each in pixels.
+        (N, 4) float32, x0, y0, x1, y1 in pixels of all that hangs together with each part.
     """
     left = cv2.morphologyEx((people & ~region).view(np.uint8), cv2.MORPH_OPEN, RIM)
     if not left.any():
         return np.zeros((0, 4), np.float32)
-    _, _, stats, _ = cv2.connectedComponentsWithStats(left)
-    parts = stats[1:][stats[1:, cv2.CC_STAT_AREA] >= least * left.size]
-    x, y, width, height = parts[:, :4].T
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(left)
+    large = np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] >= least * left.size) + 1
+    _, whole, extent, _ = cv2.connectedComponentsWithStats(people.view(np.uint8))
+    these = np.unique(whole[np.isin(labels, large)])
+    x, y, width, height = extent[these[these > 0], :4].T
     return np.stack([x, y, x + width, y + height], -1).astype(np.float32)
 
 

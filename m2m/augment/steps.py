@@ -141,14 +141,13 @@ class Painter:
         region = self._region(frames, cover, somebody, tally)
         with tally.timed("verify"):
             doubts = self._verifier.originals(frames, seen, region)
-        whole = bridged(cover, verify.stride - 1)
-        if doubts:  # where the masks failed once they may have for longer
-            around = {t for d in doubts for t in range(d.frame - verify.spread, d.frame + verify.spread + 1)}
-            whole = bridged(whole, verify.spread, around & set(range(len(cover))))
-            whole = add_doubts(whole, doubts, verify.spread)
+            if doubts:
+                doubts = self._verifier.originals(frames, seen, region, whole=True)
+        whole = self._mended(cover, doubts)
         if not np.array_equal(whole, cover):
             cover = whole
-            region = self._region(frames, cover, somebody, tally)
+            # What was looked at and found to be painted out stays painted out, however large the hulls become.
+            region = region | self._region(frames, cover, somebody, tally)
         if variant not in PAINTED:
             _count(doubts, tally)
             return Plate(frames, region, region & False), black
@@ -158,7 +157,7 @@ class Painter:
         if left:
             cover = add_doubts(cover, left, verify.spread)
             # Whatever was put back may be what is in doubt.
-            region = self._region(frames, cover, somebody, tally)
+            region = region | self._region(frames, cover, somebody, tally)
             plate, left = self._fill(window, region, cover, people, tally, objects=False)
         near = range(window.start - verify.stride, window.stop + verify.stride)
         if any(d.frame in near for d in left) and verify.on_doubt == "quarantine":
@@ -168,6 +167,16 @@ class Painter:
         for d in left:
             black[max(0, d.frame - verify.spread) : d.frame + verify.spread + 1] = True
         return plate, black
+
+    def _mended(self, cover: np.ndarray, doubts: list[Doubt]) -> np.ndarray:
+        """The cover without gaps in time, and with what is in doubt."""
+        verify = self._params.verify
+        whole = bridged(cover, verify.stride - 1)
+        if not doubts:
+            return whole
+        # Where the masks failed once they may have for longer.
+        around = {t for d in doubts for t in range(d.frame - verify.spread, d.frame + verify.spread + 1)}
+        return add_doubts(bridged(whole, verify.spread, around & set(range(len(cover)))), doubts, verify.spread)
 
     def _times(self, window: Window) -> list[int]:
         n, stride = len(window.frames), self._params.verify.stride

@@ -13,12 +13,16 @@ import cv2
 import numpy as np
 
 from m2m.augment.contract import check_hits
-from m2m.augment.missed import missed_parts, untouched
+from m2m.augment.missed import missed, untouched
 from m2m.augment.people import FramePeople
 from m2m.augment.plate import Plate
 
 Look = Callable[[np.ndarray], np.ndarray]
 """A detector: (H, W, 3) uint8 RGB to (N, 5) x0, y0, x1, y1, score."""
+
+
+WHOLE = 0.95
+"""Share of a box that counts as all of it: a box is not exact."""
 
 
 @dataclass(frozen=True)
@@ -206,14 +210,18 @@ class Verifier:
             for name, model in self._pixels.items()
         ]
 
-    def originals(self, frames: np.ndarray, hits: list[Hits], region: np.ndarray) -> list[Doubt]:
+    def originals(self, frames: np.ndarray, hits: list[Hits], region: np.ndarray, whole: bool = False) -> list[Doubt]:
         """People and faces on the originals that are not painted out.
 
         Args:
             frames: (T, H, W, 3) uint8 RGB.
             hits: What `look` saw on them.
             region: (T, H, W) bool, what is painted out.
+            whole: Whether boxes must be painted out whole: where masks have failed, the rest of a box may be people's.
         """
+        if whole:
+            strict = replace(self.params, face_covered=WHOLE, person_covered=WHOLE)
+            return Verifier({}, {}, strict).originals(frames, hits, region)
         doubts = self._judged(frames, [h for h in hits if h.kind != "pixels"], region, "original")
         for seen in hits:
             if seen.kind == "pixels":
@@ -225,7 +233,7 @@ class Verifier:
         doubts = []
         for t, packed in seen.looks:
             people = np.unpackbits(packed, axis=-1, count=region.shape[2]).view(bool)
-            for x0, y0, x1, y1 in missed_parts(people, region[t], self.params.part).tolist():
+            for x0, y0, x1, y1 in missed(people, region[t], self.params.part).tolist():
                 share = covered_share(region[t], (x0, y0, x1, y1))
                 doubts.append(Doubt(t, (x0, y0, x1, y1), "person", "original", seen.source, 1.0, share))
         return doubts

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from m2m.augment.missed import bridged, missed_parts, untouched
+from m2m.augment.missed import bridged, missed, untouched
 from m2m.augment.people import FramePeople, Person
 from m2m.augment.plate import Plate
 
@@ -23,11 +23,13 @@ def box(x0, y0, x1, y1):
 
 def test_a_part_that_is_not_painted_out_is_told_with_its_place():
     people = box(10, 8, 20, 40)
-    assert missed_parts(people, people, 0.001).shape == (0, 4)
-    assert missed_parts(people, people & False, 0.001).tolist() == [[10, 8, 20, 40]]
-    assert missed_parts(people, box(0, 0, W, 24), 0.001).tolist() == [[10, 24, 20, 40]]
-    assert not len(missed_parts(people, box(0, 0, W, 38), 0.001)), "a rim is within what models are wrong by"
-    assert not len(missed_parts(people, box(0, 0, W, 24), 0.2)), "less than what counts"
+    assert missed(people, people, 0.001).shape == (0, 4)
+    assert missed(people, people & False, 0.001).tolist() == [[10, 8, 20, 40]]
+    assert missed(people, box(0, 0, W, 24), 0.001).tolist() == [[10, 8, 20, 40]], "the whole person"
+    other = people | box(30, 8, 40, 40)
+    assert missed(other, people, 0.001).tolist() == [[30, 8, 40, 40]]
+    assert not len(missed(people, box(0, 0, W, 38), 0.001)), "a rim is within what models are wrong by"
+    assert not len(missed(people, box(0, 0, W, 24), 0.2)), "less than what counts"
 
 
 def cover_of(present):

@@ -10,7 +10,9 @@ TELLING = 40
 SAME = 16
 """Levels by which a pixel may differ from the original and still be it, after two encodings."""
 PIECE = 24
-"""Pixels that hang together from which a match is no chance."""
+"""Pixels that hang together from which a match with the same frame is no chance."""
+GHOST = 64
+"""The same with any other frame of the clip: there are many, and one of them has the colour of a fill."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +66,14 @@ def leaks(
             changed &= _apart(released[t], usual[t]) > SAME
         for s in beside:
             where = inner[s] & changed
-            if where.sum() < PIECE:
+            least = PIECE if s == t else GHOST
+            if where.sum() < least:
                 continue
             seen = where & (_apart(frames[s], plates[t]) > TELLING) & (_apart(released[t], frames[s]) <= SAME)
             size = _largest(seen)
-            if size > worst.pixels:
+            if size >= max(least, worst.pixels + 1):
                 worst = Leak(t, s, size)
-        if worst.pixels >= PIECE:
+        if worst.pixels:
             found.append(worst)
     return found
 
