@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from m2m.augment import steps
 from m2m.augment.chain import Chain, Models
 from m2m.augment.compose import ComposeParams
 from m2m.augment.inpaint.region import RegionParams
@@ -23,9 +24,11 @@ from tests.augment.red_people import (
     Recoverer,
     Seer,
     W,
+    Watcher,
     clip,
     red,
     red_face,
+    walking,
 )
 
 
@@ -211,3 +214,28 @@ def test_no_body_over_what_stands_in_front_if_asked_for(occlude):
     for frame in out:
         assert (frame.image[40, 50] == (0, 0, 255)).all(), "the part in view"
         assert bool((frame.image[62:69, 46:54] == (0, 0, 255)).all()) != occlude
+
+
+def test_nothing_is_put_back_where_anybody_was_missed(monkeypatch):
+    asked = []
+    monkeypatch.setattr(steps, "put_back", lambda plate, *_: asked.append(len(plate.frames)) or plate)
+    run(chain(), clip())
+    assert asked == [30]
+    run(chain(Seer(misses=range(10, 16))), clip())
+    assert asked == [30], "the missed person would be a thing"
+
+
+def test_what_was_found_to_be_painted_out_stays_so_when_the_hulls_become_too_large():
+    """A doubt elsewhere makes the hulls larger than they may be; tight ones would let go of what no mask holds."""
+    frames = walking(20)
+    region = RegionParams(margin=4, near=60, max_share=0.3)
+
+    def sees_a_corner(_):
+        return np.array([(2, 84, 12, 94, 0.9)], np.float32)
+
+    calm, _ = run(chain(Watcher(), region=region), frames)
+    out, _ = run(chain(Watcher(), faces=sees_a_corner, region=region), frames)
+    for before, after in zip(calm, out, strict=True):
+        assert before.region.sum() > before.people.cover.sum() + 1000, "the hull holds more than the mask"
+        assert not (before.region & ~after.region).any()
+        assert after.region[84:94, 2:12].all()
