@@ -65,6 +65,18 @@ def _resume(command: argparse.ArgumentParser) -> None:
     command.add_argument("--resume", action=argparse.BooleanOptionalAction, default=True, help=text)
 
 
+def _limit(command: argparse.ArgumentParser, default: str) -> None:
+    text = f"most that one clip may take; then it is quarantined, and tried again by the next run (default: {default})"
+    command.add_argument("--limit", type=_positive, default=None, metavar="SECONDS", help=text)
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not value > 0:
+        raise ValueError(f"{text} is not a positive number")
+    return value
+
+
 def _add_data(add: Callable[..., argparse.ArgumentParser]) -> None:
     studio = add("studio", _studio, "draw clips of people with known truth, to try things on")
     studio.add_argument("output", metavar="OUTPUT", type=Path, help="a new folder")
@@ -99,6 +111,7 @@ def _add_data(add: Callable[..., argparse.ArgumentParser]) -> None:
     ingest.add_argument("--fold", type=int, default=1, help="with --format: number of the split (default: 1)")
     ingest.add_argument("--partial", action="store_true", help="with --format: a part of the set, of any counts")
     _workers(ingest)
+    _limit(ingest, "an hour, and a minute for every MB")
     _resume(ingest)
 
     lists = add("lists", _lists, "write a data set as lists that SlowFast, VideoMAE or PPMA read")
@@ -169,6 +182,7 @@ def _add_augment(add: Callable[..., argparse.ArgumentParser]) -> None:
     augment.add_argument("--use", help="research, or commercial: stops where a licence forbids it (default: research)")
     augment.add_argument("--size", help="WIDTHxHEIGHT, or source (default: 432x240, as in the paper)")
     _workers(augment)
+    _limit(augment, "none")
     augment.add_argument("--keep", default=None, metavar="LIST", help="intermediates to keep: people,plates,bodies")
     augment.add_argument(
         "--on-doubt", help="quarantine the clip, or blackout its doubtful frames (default: quarantine)"
@@ -184,6 +198,7 @@ def _add_augment(add: Callable[..., argparse.ArgumentParser]) -> None:
     audit.add_argument("--originals", type=Path, default=None, help="what it was made from: finds copies of it")
     audit.add_argument("--output", type=Path, default=None, help="a folder (default: DATASET)")
     _workers(audit)
+    _limit(audit, "none")
     _resume(audit)
 
     review = add(
@@ -359,7 +374,9 @@ def _ingest(args: argparse.Namespace) -> int:
     params, source = _load("ingest", args), args.source
     if args.format is not None:
         source = official(args.format, args.source, args.annotations, args.fold, not args.partial)
-    done = ingest(source, args.output, params, workers=args.workers, packed=args.packed, resume=args.resume)
+    done = ingest(
+        source, args.output, params, workers=args.workers, packed=args.packed, resume=args.resume, limit=args.limit
+    )
     _say(str(done))
     return int(Exit.QUARANTINED if done.quarantined or done.missing else Exit.DONE)
 
@@ -439,6 +456,7 @@ def _augment(args: argparse.Namespace) -> int:
         params=_load("augment", args, overrides),
         workers=args.workers,
         resume=args.resume,
+        limit=args.limit,
         with_originals=args.with_originals,
     )
     _say(str(summary))
@@ -449,7 +467,7 @@ def _audit(args: argparse.Namespace) -> int:
     from m2m.audit import audit
 
     out, params = args.output or args.dataset, _load("audit", args)
-    done = audit(args.dataset, args.originals, out, params, workers=args.workers, resume=args.resume)
+    done = audit(args.dataset, args.originals, out, params, workers=args.workers, resume=args.resume, limit=args.limit)
     _say(str(done))
     _say(f"certificate: {out / 'audit.html'}")
     return int(Exit.GATE if done.failed else Exit.DONE)

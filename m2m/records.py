@@ -29,11 +29,14 @@ class Item:
         name: Its name, unique in the run and safe as a file name.
         fingerprint: Hash of everything the result depends on: input, parameters, code version.
         payload: What the task gets; must be picklable.
+        limit: Seconds it may take; a worker that needs more is killed, and the item quarantined. None: as long as it
+            takes.
     """
 
     name: str
     fingerprint: str
     payload: Any
+    limit: float | None = None
 
     @property
     def key(self) -> str:

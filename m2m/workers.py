@@ -3,6 +3,7 @@
 import ctypes
 import json
 import logging
+import math
 import multiprocessing
 import os
 import pickle
@@ -34,6 +35,9 @@ ATTEMPTS = 2
 GRACE = 10.0
 """Seconds a worker has to drop what it has in hand when the run is stopped."""
 
+LONGEST_WAIT = 3600.0
+"""Seconds; the system takes no number of milliseconds beyond 31 bits."""
+
 PR_SET_PDEATHSIG = 1
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
 
@@ -47,6 +51,12 @@ class _Worker:
     ready: bool = False
     item: Item | None = None
     began: float = 0.0
+
+    def left(self) -> float:
+        """Seconds until the time of its item is up."""
+        if self.item is None or self.item.limit is None:
+            return math.inf
+        return self.began + self.item.limit - time.monotonic()
 
 
 @dataclass(frozen=True)
@@ -91,7 +101,11 @@ def work(
                 if worker.ready and worker.item is None and todo:
                     _give(worker, todo.popleft())
             by_pipe: dict[Any, _Worker] = {w.pipe: w for w in workers}
-            for pipe in wait(list(by_pipe)):
+            told = wait(list(by_pipe), _patience(workers))
+            for worker in [w for w in workers if w.pipe not in told and w.left() <= 0]:
+                workers.remove(worker)
+                yield _give_up(worker), time.monotonic() - worker.began
+            for pipe in told:
                 worker = by_pipe[pipe]
                 seconds = time.monotonic() - worker.began
                 try:
@@ -134,6 +148,24 @@ def _give(worker: _Worker, item: Item) -> None:
     worker.item, worker.began = item, time.monotonic()
     with suppress(BrokenPipeError):  # it has just died: reading from its pipe tells
         worker.pipe.send(item)
+
+
+def _patience(workers: list[_Worker]) -> float | None:
+    """Seconds to wait for a word of any worker."""
+    left = min(w.left() for w in workers)
+    return None if math.isinf(left) else min(max(0.0, left), LONGEST_WAIT)
+
+
+def _give_up(worker: _Worker) -> Record:
+    """Kills a worker whose item takes too long; a decoder that is stuck hears nothing else."""
+    item = worker.item
+    assert item is not None
+    worker.process.kill()
+    worker.process.join()
+    worker.pipe.close()
+    worker.process.close()
+    text = f"took longer than {item.limit:g} s"
+    return Record(item.name, item.fingerprint, "quarantined", "error", text, {"limit": item.limit})
 
 
 def _bury(worker: _Worker, deaths: dict[str, int]) -> Item | Record | None:

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -161,6 +162,22 @@ def test_a_worker_that_dies_costs_its_clip_one_retry(go, tmp_path):
     assert (records["die_2"].reason, records["die_2"].evidence) == ("error", {"exit_code": -9})
     assert "SIGKILL" in records["die_2"].what
     assert go("a:1", "die:2", "dieonce:3", "a:4")[1] == ["die:2", "die:2"]
+
+
+def test_a_clip_that_takes_too_long_is_given_up_and_the_others_go_on(tmp_path):
+    out = tmp_path / "out"
+    slow, *others = items(["deaf:1", "a:2", "a:3", "a:4"])
+    records = run(factory(out, tmp_path / "log"), [replace(slow, limit=1.0), *others], out=out, workers=2)
+    assert [r.status for r in records] == ["quarantined", "ok", "ok", "ok"]
+    assert (records[0].reason, records[0].what) == ("error", "took longer than 1 s")
+    assert sorted(p.name for p in (out / "videos").iterdir()) == ["a_2.bin", "a_3.bin", "a_4.bin"]
+    assert (tmp_path / "log").read_text().count("deaf") == 1, "it would take too long again"
+
+
+def test_a_clip_that_needs_more_memory_than_there_is_is_quarantined_and_the_others_go_on(go):
+    records, _ = go("hungry:1", "a:2")
+    assert records["hungry_1"].reason == "error" and "MemoryError" in records["hungry_1"].what
+    assert records["a_2"].status == "ok"
 
 
 def test_what_a_dying_worker_was_writing_is_cleaned_up(go, tmp_path):

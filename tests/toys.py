@@ -5,6 +5,7 @@ import functools
 import hashlib
 import logging
 import os
+import resource
 import signal
 import sys
 import time
@@ -92,6 +93,18 @@ def _hang(toy: Toy) -> None:
         time.sleep(60)
 
 
+def _hungry(_: Toy) -> None:
+    """Asks for more memory than it may have, as a task does in a container."""
+    resource.setrlimit(resource.RLIMIT_AS, (2 << 30, resource.RLIM_INFINITY))
+    np.ones(1 << 33, np.uint8)
+
+
+def _deaf(toy: Toy) -> None:
+    """Hangs in the middle of writing and hears no signal but SIGKILL, as a decoder that is stuck."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    _hang(toy)
+
+
 MISDEEDS = {
     "quarantine": _quarantine,
     "oddevidence": _odd_evidence,
@@ -103,6 +116,8 @@ MISDEEDS = {
     "dieonce": _die_once,
     "half": _half,
     "hang": _hang,
+    "hungry": _hungry,
+    "deaf": _deaf,
 }
 
 

@@ -162,6 +162,7 @@ def audit(
     *,
     workers: int = 1,
     resume: bool = True,
+    limit: float | None = None,
 ) -> AuditSummary:
     """Audits a working data set and writes `audit.json` and the certificate, `audit.html`.
 
@@ -172,6 +173,7 @@ def audit(
         params: Parameters of the audit.
         workers: Processes.
         resume: Keep what an earlier audit of the same files found.
+        limit: Seconds that one clip may take; one that needs more has failed. None: as long as it takes.
 
     Raises:
         InputError: It is no data set, its manifest is of another run, or `originals` are those of another data set.
@@ -192,7 +194,8 @@ def audit(
         kept = {word: dataset / word / f"{clip.clip_id}{suffix}" for word, suffix in SUFFIXES.items()}
         there = {KEPT[word]: path for word, path in kept.items() if path.is_file()}
         subject = subject.having({"video": dataset / clip.path, **there})
-        items.append(_item(Job(subject), params, *map(_digest, (subject.video, source, *there.values())), *there))
+        digests = map(_digest, (subject.video, source, *there.values()))
+        items.append(replace(_item(Job(subject), params, *digests, *there), limit=limit))
     scratch_folder = out / ".m2m" / "audit"  # apart from the records of the augmentation
     records = work.run(partial(AuditTask, params), items, out=scratch_folder, workers=workers, resume=resume)
     done = _rows(items, records)

@@ -127,6 +127,7 @@ def augment(
     *,
     workers: int = 1,
     resume: bool = True,
+    limit: float | None = None,
     with_originals: bool = False,
 ) -> Summary:
     """Turns videos into an M2M data set.
@@ -137,6 +138,7 @@ def augment(
         params: Parameters; None: the defaults.
         workers: Processes. Their number never changes a byte of the result.
         resume: Skip what an earlier run has finished.
+        limit: Seconds that one clip may take; one that needs more is quarantined. None: as long as it takes.
         with_originals: Show the originals in the report.
 
     Returns:
@@ -153,7 +155,8 @@ def augment(
     taken = [clip for clip in found if clip.status == "ok"]
     _keep_apart(source, output, taken)
     items = [
-        augment_item(replace(clip, sha256=_digest(clip)), Path(clip.path), params, with_originals) for clip in taken
+        replace(augment_item(replace(clip, sha256=_digest(clip)), Path(clip.path), params, with_originals), limit=limit)
+        for clip in taken
     ]
     make_task = partial(ClipAugmenter, params, output, with_originals)
     with work.locked(output):

@@ -100,6 +100,7 @@ def ingest(
     cache: Store | None = None,
     resume: bool = True,
     progress: bool = True,
+    limit: float | None = None,
 ) -> IngestSummary:
     """Makes a data set of a source.
 
@@ -117,6 +118,8 @@ def ingest(
             found there by a run that starts from an empty disk.
         resume: Keep what earlier runs found out.
         progress: Tell on stderr what is done.
+        limit: Seconds that one clip may take, with its download; one that needs more is quarantined. None: an hour, and
+            a minute for every MB.
 
     Raises:
         InputError: The source is missing, has changed, holds no video that can be read, or overlaps `out`.
@@ -134,7 +137,16 @@ def ingest(
             f"{name} has changed since it was looked at: snapshot {snapshot}, expected {expected}", "run again"
         )
     gather = partial(
-        _gather, name, found, snapshot, params=params, workers=workers, cache=cache, resume=resume, progress=progress
+        _gather,
+        name,
+        found,
+        snapshot,
+        params=params,
+        workers=workers,
+        cache=cache,
+        resume=resume,
+        progress=progress,
+        limit=limit,
     )
     if not packed:
         return gather(out, out)
@@ -162,6 +174,7 @@ def _gather(
     cache: Store | None,
     resume: bool,
     progress: bool,
+    limit: float | None,
     link: Callable[[Path, Path], None] = place,
 ) -> IngestSummary:
     """Makes the data set's folder; `out` is where the user will find it."""
@@ -172,7 +185,9 @@ def _gather(
         if not entry.bucket and Path(entry.clip.path).resolve().is_relative_to(out.resolve()):
             raise InputError(f"{entry.clip.path} of the source lies inside {out}", "name another folder for the result")
     with work.locked(folder):
-        items = [work.Item(e.clip.clip_id, fingerprint(CODE_VERSION, e.identity), e) for e in here]
+        items = [
+            work.Item(e.clip.clip_id, fingerprint(CODE_VERSION, e.identity), e, limit or _patience(e)) for e in here
+        ]
         records = work.run(
             Prober, items, out=folder, workers=workers, resume=resume, progress=progress, store=cache, materialise=False
         )
@@ -248,6 +263,11 @@ class Prober:
                 "n_frames": info.n_frames,
             }
         }
+
+
+def _patience(entry: Entry) -> float:
+    """Seconds after which a decoder is taken to be stuck: many times what the slowest of them needs."""
+    return 3600 + 60 * entry.size / 1e6
 
 
 def _choose(found: Sequence[Entry], params: IngestParams) -> list[Entry]:
