@@ -17,7 +17,8 @@ from m2m.augment.bodies import Camera
 from m2m.augment.compose import PAINTED
 from m2m.augment.intermediates import json_lines
 from m2m.augment.tally import Tally
-from m2m.files import Transaction
+from m2m.errors import QuarantineError
+from m2m.files import Transaction, file_sha256
 from m2m.video import VideoParams
 
 NO_STRETCH = 0.02
@@ -81,6 +82,19 @@ class Format:
         base = values["time_base"]
         size = values["width"], values["height"]
         return cls(size, Fraction(*values["fps"]), Fraction(*base) if base is not None else None, values["stretch"])
+
+
+def stop_if_changed(source: Path, sha256: str) -> None:
+    """Refuses a source with other bytes than it was hashed with: what is made of it would stand under another's hash.
+
+    Raises:
+        QuarantineError: `error`, which the next run tries again.
+        OSError: It cannot be read.
+    """
+    found = file_sha256(source)
+    if found != sha256:
+        what = f"{source} has changed since it was hashed: run again; if a manifest names it, ingest it again first"
+        raise QuarantineError("error", what, {"sha256": found, "expected": sha256})
 
 
 class Decoded:

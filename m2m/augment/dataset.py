@@ -9,7 +9,7 @@ from m2m import clips, work
 from m2m.augment import versions
 from m2m.augment.bodies import FrameBodies
 from m2m.augment.chain import Chain, Composed
-from m2m.augment.clip_files import ClipWriter, Decoded, Format, Outputs, clip_result, preview_panes
+from m2m.augment.clip_files import ClipWriter, Decoded, Format, Outputs, clip_result, preview_panes, stop_if_changed
 from m2m.augment.compose import NOT_PRIVATE
 from m2m.augment.intermediates import painted, people_line, write_bodies
 from m2m.augment.licences import licence_texts
@@ -55,7 +55,7 @@ class Job:
     """One clip to augment, in whatever process.
 
     Attributes:
-        clip: The clip of the input.
+        clip: The clip of the input, with the hash that its bytes must have.
         source: Its file.
     """
 
@@ -90,6 +90,7 @@ class ClipAugmenter:
             QuarantineError: The clip cannot be released; nothing of it is left behind.
         """
         form = Format.read(job.source, self.params.pixels)
+        stop_if_changed(job.source, job.clip.sha256)
         tally = Tally()
         decoded = Decoded(job.source, form.size, tally)
         name, keep = job.clip.clip_id, self.params.keep
@@ -117,6 +118,7 @@ class ClipAugmenter:
                 raise QuarantineError("error", f"{len(decoded.pts)} frames of {tally.frames} were never written")
             if "bodies" in keep:
                 write_bodies(outputs.file("bodies", f"bodies/{name}.npz"), bodies, form.camera)
+            stop_if_changed(job.source, job.clip.sha256)
         return clip_result(outputs, form, tally)
 
 
@@ -154,10 +156,7 @@ def augment(
     found = clips.scan(source)
     taken = [clip for clip in found if clip.status == "ok"]
     _keep_apart(source, output, taken)
-    items = [
-        replace(augment_item(replace(clip, sha256=_digest(clip)), Path(clip.path), params, with_originals), limit=limit)
-        for clip in taken
-    ]
+    items = [replace(_item(clip, params, with_originals), limit=limit) for clip in taken]
     make_task = partial(ClipAugmenter, params, output, with_originals)
     with work.locked(output):
         # A run that is cut off must not leave the card of another beside its videos.
@@ -180,6 +179,15 @@ def augment_item(clip: Clip, source: Path, params: AugmentParams, with_originals
     """
     identity = versions.mark(clip.sha256, to_dict(params), with_originals, CODE_VERSION)
     return work.Item(clip.clip_id, identity, Job(clip, source))
+
+
+def _item(clip: Clip, params: AugmentParams, with_originals: bool) -> work.Item:
+    """A clip of an input, whose manifest may say which bytes it must have; it may have changed since."""
+    found = _digest(clip)
+    expected = clip.sha256 or found
+    known = found if found == expected else clips.fingerprint(found, expected)  # no record of either holds
+    item = augment_item(replace(clip, sha256=known), Path(clip.path), params, with_originals)
+    return replace(item, payload=Job(replace(clip, sha256=expected), Path(clip.path)))
 
 
 def _digest(clip: Clip) -> str:

@@ -13,7 +13,7 @@ from m2m.augment import versions
 from m2m.augment.bodies import Camera, FrameBodies
 from m2m.augment.build import chain_params, make_chain
 from m2m.augment.chain import Chain
-from m2m.augment.clip_files import Decoded, Format, Outputs, clip_result
+from m2m.augment.clip_files import Decoded, Format, Outputs, clip_result, stop_if_changed
 from m2m.augment.compose import MESHED, NOT_PRIVATE, PAINTED, VARIANTS, ComposeParams
 from m2m.augment.dataset import Job, clip_row
 from m2m.augment.detect.shots import ShotDetector
@@ -120,6 +120,7 @@ class VariantsAugmenter:
             QuarantineError: The clip cannot be released; nothing of it is left behind.
         """
         form, tally, name = Format.read(job.source, self._params.pixels), Tally(), job.clip.clip_id
+        stop_if_changed(job.source, job.clip.sha256)
         decoded = Decoded(job.source, form.size, tally)
         bodies: list[tuple[int, FrameBodies]] = []
         keepers = [v for v in self._variants if v in MESHED]
@@ -135,6 +136,7 @@ class VariantsAugmenter:
                 bodies.append((at, frame.bodies))
             for variant in keepers:
                 write_bodies(outputs.file(f"bodies/{variant}", f"{variant}/bodies/{name}.npz"), bodies, form.camera)
+            stop_if_changed(job.source, job.clip.sha256)
         return clip_result(outputs, form, tally)
 
 
