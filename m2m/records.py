@@ -17,8 +17,11 @@ from m2m.files import file_sha256, write_atomic
 from m2m.fingerprints import fingerprint
 from m2m.store import DamagedError, MissingError, Store, blob_key, get_blob, put_blob
 
+LOOKS = 32
+"""Small requests to a work store at a time."""
+
 CALLS = 8
-"""Requests to a work store at a time."""
+"""Files on their way to or from a work store at a time: each may be in several parts."""
 
 
 @dataclass(frozen=True)
@@ -151,37 +154,46 @@ def join(
         InfrastructureError: It cannot be reached, or the disk is full.
     """
 
-    def one(item: Item) -> Record | None:
-        if item.name in kept:
-            _back_up(kept[item.name], out, store)
-            return kept[item.name]
+    def look(item: Item) -> Record | None:
+        """The record, if the store has it and its outputs."""
+        record = kept.get(item.name)
+        if record is not None:
+            return record if _there(record, store, _key(record.key)) else None
         try:
-            return _recall(item, out, folder, store, materialise)
-        except (MissingError, DamagedError):
+            record = _decoded(store.read(_key(item.key)), item.key)
+        except MissingError:
             return None
+        return record if record is not None and _there(record, store) else None
 
+    def bring(item: Item, there: Record | None) -> Record | None:
+        """The record, if it holds here and there."""
+        if item.name in kept:
+            if there is None:
+                _back_up(kept[item.name], out, store)
+            return kept[item.name]
+        if there is not None and materialise:
+            try:
+                for path, digest in there.outputs.items():
+                    get_blob(store, digest, out / path)
+            except (MissingError, DamagedError):
+                return None
+            save(there, folder)
+        return there
+
+    with ThreadPoolExecutor(LOOKS) as pool:
+        found = list(pool.map(look, items))
     with ThreadPoolExecutor(CALLS) as pool:
-        return {record.name: record for record in pool.map(one, items) if record is not None}
+        return {record.name: record for record in pool.map(bring, items, found) if record is not None}
+
+
+def _there(record: Record, store: Store, *keys: str) -> bool:
+    return all(map(store.exists, (*keys, *map(blob_key, record.outputs.values()))))
 
 
 def _back_up(record: Record, out: Path, store: Store) -> None:
-    keys = [_key(record.key), *map(blob_key, record.outputs.values())]
-    if not all(map(store.exists, keys)):
-        for path in record.outputs:
-            put_blob(store, out / path)
-        share(record, store)
-
-
-def _recall(item: Item, out: Path, folder: Path, store: Store, materialise: bool) -> Record | None:
-    """An item's record from a work store, or None if it is not whole or outputs are missing."""
-    record = _decoded(store.read(_key(item.key)), item.key)
-    if record is None or not all(store.exists(blob_key(digest)) for digest in record.outputs.values()):
-        return None
-    if materialise:
-        for path, digest in record.outputs.items():
-            get_blob(store, digest, out / path)
-        save(record, folder)
-    return record
+    for path in record.outputs:
+        put_blob(store, out / path)
+    share(record, store)
 
 
 def _encoded(record: Record) -> bytes:

@@ -12,17 +12,15 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
 from m2m import records
-from m2m.errors import InfrastructureError, InputError
-from m2m.files import clean, file_sha256
+from m2m.errors import InputError
+from m2m.files import clean
 from m2m.records import Item, Record
-from m2m.store import Store, blob_key
+from m2m.store import Store
 from m2m.workers import Task, work
 
 __all__ = ["Item", "Record", "Task", "locked", "run"]
@@ -72,17 +70,13 @@ def run(
     with locked(out), _sigterm_interrupts():
         clean(out)
         done = records.keep(items, out, out / FOLDER, resume)
-        if store is not None:
-            make_task = _Uploading(make_task, out, store)
-            if resume:
-                done = records.join(items, done, out, out / FOLDER, store, materialise)
+        if store is not None and resume:
+            done = records.join(items, done, out, out / FOLDER, store, materialise)
         report = _Progress(len(items), len(done), progress)
         todo = [i for i in items if i.name not in done]
         try:
-            with closing(work(make_task, todo, out, workers)) as finished:
+            with closing(work(make_task, todo, out, workers, store)) as finished:
                 for record, seconds in finished:
-                    if store is not None:
-                        records.share(record, store)
                     if store is None or materialise:
                         records.save(record, out / FOLDER)
                     else:  # the disk need not hold what the store has
@@ -94,30 +88,6 @@ def run(
             report.close()
             clean(out)
     return [done[i.name] for i in items]
-
-
-@dataclass(frozen=True)
-class _Uploading:
-    """Makes tasks that put their outputs into a work store; in the workers, so that no other item waits for it."""
-
-    make_task: Callable[[], Task]
-    out: Path
-    store: Store
-
-    def __call__(self) -> Task:
-        task = self.make_task()
-
-        def do(payload: Any) -> dict[str, Any]:
-            result = task(payload)
-            for path in result.get("outputs", {}).values():
-                digest = file_sha256(self.out / path)
-                try:
-                    self.store.put(self.out / path, blob_key(digest))
-                except InputError as error:  # not about this clip: the next would meet it too
-                    raise InfrastructureError(error.what, error.next_step) from error
-            return result
-
-        return do
 
 
 _held: dict[Path, int] = {}

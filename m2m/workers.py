@@ -23,7 +23,8 @@ from typing import Any
 
 from m2m.errors import InfrastructureError, M2MError, QuarantineError
 from m2m.files import DISK_ERRORS, disk_error, file_sha256
-from m2m.records import Item, Record
+from m2m.records import Item, Record, share
+from m2m.store import Store, blob_key
 
 Task = Callable[[Any], dict[str, Any]]
 """Does one item. It returns JSON; under `outputs` a mapping from words to the files it wrote, relative to the folder of
@@ -72,7 +73,7 @@ class _Fatal:
 
 
 def work(
-    make_task: Callable[[], Task], items: list[Item], out: Path, n: int
+    make_task: Callable[[], Task], items: list[Item], out: Path, n: int, store: Store | None = None
 ) -> Generator[tuple[Record, float], None, None]:
     """Does items in `n` processes.
 
@@ -81,6 +82,7 @@ def work(
         items: What to do.
         out: Folder of the results.
         n: Processes; even one is apart from this one.
+        store: Where outputs and then the record are put, by the process that made them: no other waits for it.
 
     Yields:
         A record and the seconds it took, in the order in which they come. When the generator is closed, workers drop
@@ -96,7 +98,7 @@ def work(
     try:
         while left := len(todo) + sum(w.item is not None for w in workers):
             while len(workers) < min(n, left):
-                workers.append(_start(make_task, out))
+                workers.append(_start(make_task, out, store))
             for worker in workers:
                 if worker.ready and worker.item is None and todo:
                     _give(worker, todo.popleft())
@@ -129,11 +131,11 @@ def work(
         _stop(workers)
 
 
-def _start(make_task: Callable[[], Task], out: Path) -> _Worker:
+def _start(make_task: Callable[[], Task], out: Path, store: Store | None) -> _Worker:
     # A fresh interpreter: a fork would copy the locks of libraries that have threads.
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(make_task, out, theirs, os.getpid()), daemon=True)
+    process = context.Process(target=_serve, args=(make_task, out, store, theirs, os.getpid()), daemon=True)
     # Ctrl-C reaches every process of a terminal; the child is born deaf to it, and then ignores it.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -204,7 +206,7 @@ def _stop(workers: list[_Worker]) -> None:
         worker.process.close()
 
 
-def _serve(make_task: Callable[[], Task], out: Path, pipe: Connection, parent: int) -> None:
+def _serve(make_task: Callable[[], Task], out: Path, store: Store | None, pipe: Connection, parent: int) -> None:
     """The life of a worker process."""
     _spare_memory()
     _die_with(parent)
@@ -214,12 +216,12 @@ def _serve(make_task: Callable[[], Task], out: Path, pipe: Connection, parent: i
     signal.signal(signal.SIGTERM, _interrupt)
     with suppress(KeyboardInterrupt, EOFError, BrokenPipeError, ConnectionResetError):
         try:
-            _serve_items(make_task, out, pipe)
+            _serve_items(make_task, out, store, pipe)
         finally:  # it is leaving: whatever libraries do at the end of a process is not to be interrupted
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
-def _serve_items(make_task: Callable[[], Task], out: Path, pipe: Connection) -> None:
+def _serve_items(make_task: Callable[[], Task], out: Path, store: Store | None, pipe: Connection) -> None:
     try:
         task = make_task()
     except Exception as error:
@@ -228,7 +230,8 @@ def _serve_items(make_task: Callable[[], Task], out: Path, pipe: Connection) -> 
         return
     pipe.send(_Ready())
     while True:
-        pipe.send(_do(task, pipe.recv(), out))
+        made = _do(task, pipe.recv(), out)
+        pipe.send(_kept(made, out, store) if isinstance(made, Record) and store is not None else made)
 
 
 def _interrupt(*_: object) -> None:
@@ -250,6 +253,17 @@ def _do(task: Task, item: Item, out: Path) -> Record | _Fatal:
             return _Fatal(fatal)
         evidence = {"traceback": traceback.format_exc()}
         return Record(item.name, item.fingerprint, "quarantined", "error", _in_a_line(error), evidence)
+
+
+def _kept(record: Record, out: Path, store: Store) -> Record | _Fatal:
+    """A record whose outputs, and then itself, are in the work store: what is recorded there is whole."""
+    try:
+        for path, digest in record.outputs.items():
+            store.put(out / path, blob_key(digest))
+        share(record, store)
+        return record
+    except M2MError as error:  # not about this clip: the next would meet it too
+        return _Fatal(InfrastructureError(error.what, error.next_step))
 
 
 def _is_json(value: Any) -> bool:
