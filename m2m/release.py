@@ -5,11 +5,11 @@ subject. A released one names them by HMAC-SHA256 under a secret that stays with
 a clip again and nobody else can link it to its source by name or by hash.
 """
 
+import errno
 import hashlib
 import hmac
 import os
 import secrets
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,10 @@ from typing import Any
 from m2m.audit.decisions import left_out
 from m2m.audit.strings import named, source_names
 from m2m.augment.licences import trials
-from m2m.clips import DatasetCard, data_hash, read_card, read_manifest, write_card, write_manifest
+from m2m.clips import Clip, DatasetCard, data_hash, read_card, read_manifest, write_card, write_manifest
 from m2m.errors import GateError, InputError
-from m2m.files import DISK_ERRORS, disk_error
+from m2m.files import DISK_ERRORS, discard, disk_error, temporary
+from m2m.shards import building_of
 
 KEY_BYTES = 32
 PATHS = frozenset({"smplx_path", "human_models", "weights"})
@@ -37,15 +38,34 @@ def read_key(path: Path) -> bytes:
     """
     try:
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(secrets.token_bytes(KEY_BYTES))
+            _make_key(path)
         key = path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot use the key {path}: {error.strerror}") from error
     if len(key) < KEY_BYTES:
         raise InputError(f"the key {path} has {len(key)} bytes", f"a key has at least {KEY_BYTES}")
     return key
+
+
+def _make_key(path: Path) -> None:
+    """Writes a new key, whole or not at all, and never in place of one that another run has just made.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    part = temporary(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(KEY_BYTES))
+            os.fsync(file.fileno())
+        try:
+            os.link(part, path)
+        except OSError as error:
+            if error.errno != errno.EEXIST:  # a file system without links
+                part.replace(path)
+    finally:
+        discard(part)
 
 
 def keyed(key: bytes, *parts: str) -> str:
@@ -90,48 +110,50 @@ def release(dataset: Path, out: Path, key_file: Path | None = None) -> DatasetCa
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} exists and is not an empty folder", "name a new folder")
     key = read_key(key_file or dataset / ".m2m" / "release.key")
-    building = out.parent / f".{out.name}.part"
-    shutil.rmtree(building, ignore_errors=True)
     try:
-        (building / "videos").mkdir(parents=True)
-        released = []
-        for clip in clips:
-            name = keyed(key, "clip", clip.clip_id, clip.sha256)
-            path = f"videos/{name}.mp4"
-            source = dataset / clip.path
-            if not source.resolve().is_relative_to(dataset.resolve()):
-                raise InputError(f"the manifest of {dataset} names {clip.path}, which lies outside of it")
-            digest = _copy(source, building / path)
-            if digest != clip.sha256:
-                raise InputError(
-                    f"{dataset / clip.path} has other bytes than the manifest says", "run m2m augment again"
-                )
-            released.append(replace(clip, clip_id=name, path=path))
-        released.sort(key=lambda c: c.clip_id)
-        write_manifest(released, building / "clips.parquet")
-        parent = keyed(key, "parent", card.hash)
-        public = replace(
-            card,
-            name="released",
-            parameters=_public(card.parameters),
-            parent=parent,
-            quarantined=0,
-            clips=len(released),
-            hash=data_hash(released),
-        )
-        if told := named(released, public, source_names(rows)):
-            text, name = told[0]
-            raise InputError(f"what would be released, {text!r}, names a source: {name!r}", "rename it, augment again")
-        write_card(public, building)
-        if out.exists():
-            out.rmdir()
-        building.rename(out)
+        with building_of(out) as building:
+            return _fill(building, out, dataset, card, rows, clips, key)
     except OSError as error:
         if error.errno in DISK_ERRORS:
             raise disk_error(error, out.parent) from error
         raise InputError(f"cannot write {out}: {error.strerror}") from error
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
+
+
+def _fill(
+    building: Path, out: Path, dataset: Path, card: DatasetCard, rows: list[Clip], clips: list[Clip], key: bytes
+) -> DatasetCard:
+    """Writes the releasable copy of some clips to a folder, and renames that to `out`."""
+    (building / "videos").mkdir()
+    released = []
+    for clip in clips:
+        name = keyed(key, "clip", clip.clip_id, clip.sha256)
+        path = f"videos/{name}.mp4"
+        source = dataset / clip.path
+        if not source.resolve().is_relative_to(dataset.resolve()):
+            raise InputError(f"the manifest of {dataset} names {clip.path}, which lies outside of it")
+        digest = _copy(source, building / path)
+        if digest != clip.sha256:
+            raise InputError(f"{dataset / clip.path} has other bytes than the manifest says", "run m2m augment again")
+        released.append(replace(clip, clip_id=name, path=path))
+    released.sort(key=lambda c: c.clip_id)
+    write_manifest(released, building / "clips.parquet")
+    parent = keyed(key, "parent", card.hash)
+    public = replace(
+        card,
+        name="released",
+        parameters=_public(card.parameters),
+        parent=parent,
+        quarantined=0,
+        clips=len(released),
+        hash=data_hash(released),
+    )
+    if told := named(released, public, source_names(rows)):
+        text, name = told[0]
+        raise InputError(f"what would be released, {text!r}, names a source: {name!r}", "rename it, augment again")
+    write_card(public, building)
+    if out.exists():
+        out.rmdir()
+    building.rename(out)
     return public
 
 

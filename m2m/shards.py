@@ -4,8 +4,10 @@ A *packed* folder holds the tars; a *manifest folder* is the same without them, 
 shard depends on its id alone, so a new clip changes one tar.
 """
 
+import fcntl
 import hashlib
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -242,20 +244,45 @@ def new_folder(out: Path) -> Iterator[Path]:
     """A folder to fill; at the end of the block it is at `out`, or gone if the block failed.
 
     Raises:
-        InputError: `out` exists and is not an empty folder.
+        InputError: `out` exists and is not an empty folder, or another run is filling it.
         InfrastructureError: The disk is full.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} exists and is not an empty folder", "name a new folder")
+    with disk_errors(out.absolute().parent), building_of(out) as building:
+        yield building
+        building.replace(out)
+
+
+@contextmanager
+def building_of(out: Path) -> Iterator[Path]:
+    """An empty folder beside `out` to be filled and renamed, for one run at a time; else removed at the end.
+
+    Two that filled one folder could leave half of the one's files among the other's. The system releases the lock of a
+    process that dies.
+
+    Raises:
+        InputError: Another run is filling it.
+        OSError: It cannot be made.
+    """
     building = out.absolute().parent / f".{out.name}.part"
-    shutil.rmtree(building, ignore_errors=True)
+    building.mkdir(parents=True, exist_ok=True)
+    handle = os.open(building, os.O_RDONLY)
     try:
-        with disk_errors(out.absolute().parent):
-            building.mkdir(parents=True)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(f"another run is writing {out}", "wait for it, or name another folder") from error
+        if not building.exists() or not os.path.samestat(building.stat(), os.fstat(handle)):
+            raise InputError(f"another run has just written {out}", "look there, or run again")
+        try:
+            for left in building.iterdir():  # by a run that was killed
+                shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
             yield building
-            building.replace(out)
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
     finally:
-        shutil.rmtree(building, ignore_errors=True)
+        os.close(handle)
 
 
 def _read_dataset(folder: Path) -> tuple[list[Clip], DatasetCard]:

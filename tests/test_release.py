@@ -9,6 +9,7 @@ import pytest
 from m2m.clips import Clip, DatasetCard, data_hash, file_sha256, read_card, read_manifest, write_card, write_manifest
 from m2m.errors import InputError
 from m2m.release import keyed, read_key, release
+from m2m.shards import building_of
 
 SECRET_NAMES = ("R6llTwEh07w", "P001S05")
 
@@ -138,6 +139,39 @@ def test_the_key_is_made_once_and_only_its_owner_reads_it(tmp_path):
     (tmp_path / "short").write_bytes(b"abc")
     with pytest.raises(InputError, match="3 bytes"):
         read_key(tmp_path / "short")
+
+
+def test_a_run_that_is_killed_while_it_makes_the_key_leaves_none_that_stops_the_next(tmp_path, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    def die(_):
+        raise Killed
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr("m2m.release.secrets.token_bytes", die)
+        read_key(tmp_path / "release.key")
+    assert len(read_key(tmp_path / "release.key")) == 32
+
+
+def test_a_key_that_another_run_has_just_made_stays(tmp_path, monkeypatch):
+    def late(n):
+        (tmp_path / "release.key").write_bytes(b"k" * 32)
+        return b"l" * n
+
+    monkeypatch.setattr("m2m.release.secrets.token_bytes", late)
+    assert read_key(tmp_path / "release.key") == b"k" * 32
+    assert [p.name for p in tmp_path.iterdir()] == ["release.key"]
+
+
+def test_two_releases_into_one_folder_do_not_mix(dataset, tmp_path):
+    with building_of(tmp_path / "out") as other:
+        (other / "half").write_bytes(b"of the other")
+        with pytest.raises(InputError, match="another run is writing"):
+            release(dataset, tmp_path / "out")
+        assert (other / "half").exists()
+    release(dataset, tmp_path / "out")
+    assert not (tmp_path / "out/half").exists() and not (tmp_path / ".out.part").exists()
 
 
 def test_keyed_names_do_not_run_parts_together():

@@ -333,6 +333,22 @@ def test_a_packed_folder_is_verified(toys, tmp_path):
         unpack(tmp_path / "packed", tmp_path / "out")
 
 
+def test_two_runs_do_not_fill_one_folder(tmp_path):
+    with new_folder(tmp_path / "out") as building:
+        (building / "a").write_text("a")
+        with pytest.raises(InputError, match="another run is writing"), new_folder(tmp_path / "out"):
+            pass
+    assert [p.name for p in tmp_path.rglob("*")] == ["out", "a"]
+
+
+def test_what_a_killed_run_left_of_a_folder_is_not_in_it(tmp_path):
+    (tmp_path / ".out.part/videos").mkdir(parents=True)
+    (tmp_path / ".out.part/videos/half").write_text("half")
+    with new_folder(tmp_path / "out") as building:
+        (building / "a").write_text("a")
+    assert [p.name for p in tmp_path.rglob("*")] == ["out", "a"]
+
+
 def test_a_folder_appears_whole_or_not_at_all(tmp_path):
     with pytest.raises(RuntimeError), new_folder(tmp_path / "out") as building:
         (building / "half").write_text("x")
