@@ -41,7 +41,7 @@ def digests(
     Args:
         files: Absolute paths.
         root: The source they belong to; one memory a source.
-        cache: Where hashes are remembered, by path, size and time of the last change; None hashes all of them.
+        cache: Where hashes are remembered, by path, size and times of the last change; None hashes all of them.
             What is hashed is remembered every minute, so a run that is killed loses no more than that.
         workers: Threads; hashing is done outside of Python's lock.
         progress: Tell on stderr how far it is.
@@ -56,14 +56,14 @@ def digests(
     def one(file: Path) -> Digest:
         try:
             stat = file.stat()
-            was = known.get(str(file))
-            if was is not None and was[:2] == [stat.st_size, stat.st_mtime_ns]:
-                fresh[str(file)] = was
-                return Digest(was[2], stat.st_size)
+            was, now = known.get(str(file)), [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_nlink]
+            if was is not None and _same(was[:4], now):
+                fresh[str(file)] = [*now, was[4]]
+                return Digest(was[4], stat.st_size)
             settled = time.time() - stat.st_mtime > SETTLED
             digest = file_sha256(file)
             if settled:
-                fresh[str(file)] = [stat.st_size, stat.st_mtime_ns, digest]
+                fresh[str(file)] = [*now, digest]
             return Digest(digest, stat.st_size)
         except OSError as error:
             return Digest(f"unreadable: {error.strerror}", 0)
@@ -82,6 +82,15 @@ def digests(
     return found
 
 
+def _same(was: list[int], now: list[int]) -> bool:
+    """Whether a file is the one that was hashed, by its size, the times of its last changes and its number of names.
+
+    The first of the times is what copying programs and clocks that jump put back; the second is the system's own, and
+    also changes when a data set links to the file.
+    """
+    return was[:2] == now[:2] and (was[2] == now[2] or was[3] != now[3])
+
+
 def _recall(cache: Store | None, key: str) -> dict[str, list]:
     """What was remembered; nothing where it is missing or damaged, and so all is hashed again."""
     if cache is None:
@@ -90,5 +99,5 @@ def _recall(cache: Store | None, key: str) -> dict[str, list]:
         values = json.loads(cache.read(key))
     except (MissingError, ValueError):
         return {}
-    whole = isinstance(values, dict) and all(isinstance(v, list) and len(v) == 3 for v in values.values())
+    whole = isinstance(values, dict) and all(isinstance(v, list) and len(v) == 5 for v in values.values())
     return values if whole else {}

@@ -84,6 +84,23 @@ def test_what_is_remembered_is_not_read_again(source, tmp_path, hashed):
     assert hashed[4:] == ["a.mp4"]
 
 
+@pytest.mark.parametrize("when", [LONG_AGO, 4_000_000_000])
+def test_a_file_whose_time_was_put_back_is_read_again(source, tmp_path, hashed, when):
+    store, file = FolderStore(tmp_path / "work"), source / "walk/a.mp4"
+    os.utime(file, (when, when))
+    first = snapshot(str(source), cache=store)
+    file.write_bytes(b"walk/X.mp4")  # as long as before
+    os.utime(file, (when, when))
+    assert snapshot(str(source), cache=store) != first
+
+
+def test_a_file_to_which_a_data_set_links_is_not_read_again(source, tmp_path, hashed):
+    store = FolderStore(tmp_path / "work")
+    first = snapshot(str(source), cache=store)
+    (tmp_path / "link.mp4").hardlink_to(source / "walk/a.mp4")
+    assert [snapshot(str(source), cache=store) for _ in range(2)] == [first] * 2 and len(hashed) == 4
+
+
 def test_a_file_that_has_just_been_written_is_not_remembered(source, tmp_path, hashed):
     store = FolderStore(tmp_path / "work")
     (source / "walk/a.mp4").write_bytes(b"just now")
