@@ -6,10 +6,12 @@ import random
 import shutil
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
+from m2m import records
 from m2m.errors import Exit, InfrastructureError
 from m2m.store import open_store
 from m2m.work import run
@@ -49,6 +51,40 @@ def test_kill_9_and_the_loss_of_the_disk_cost_only_what_was_in_hand(tmp_path, ki
     run(factory(out, log), items(PAYLOADS), out=out, workers=2, store=store)
     assert results(out) == results(tmp_path / "calm") and recorded(store) == set(PAYLOADS)
     assert len(starts(log)) <= len(PAYLOADS) + kills * 4
+
+
+class Watched:
+    """A store in a folder that notes which processes write records, and lets nobody read before so many want to."""
+
+    def __init__(self, folder, log, at_once=1):
+        self.uri, self._store, self._log, self._at_once = str(folder), open_store(folder), log, at_once
+        self._barrier = threading.Barrier(at_once)
+
+    def __reduce__(self):
+        return Watched, (self.uri, self._log, self._at_once)
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    def write(self, key, data):
+        with self._log.open("a") as log:
+            log.write(f"{os.getpid()}\n")
+        self._store.write(key, data)
+
+    def read(self, key):
+        self._barrier.wait(20)
+        return self._store.read(key)
+
+
+def test_a_store_that_answers_slowly_does_not_hold_up_the_run_itself(tmp_path):
+    store = Watched(tmp_path / "store", tmp_path / "pids")
+    run(factory(tmp_path / "out", tmp_path / "log"), items(PAYLOADS), out=tmp_path / "out", workers=2, store=store)
+    pids = set(map(int, (tmp_path / "pids").read_text().split()))
+    assert pids == worker_pids(tmp_path / "log"), "every worker writes its records, and the run writes none"
+    many = items([f"a:{i}" for i in range(32)])
+    store = Watched(tmp_path / "store", tmp_path / "pids", at_once=32)
+    found = records.join(many, {}, tmp_path / "new", tmp_path / "new/.m2m", store, materialise=True)
+    assert len(found) == len(PAYLOADS)
 
 
 def test_a_server_that_goes_down_in_the_middle_stops_the_run_and_the_next_goes_on(s3, tmp_path, monkeypatch):
