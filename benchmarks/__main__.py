@@ -3,7 +3,7 @@
 import runpy
 import sys
 
-BY_NAME = ("ingest", "kill", "memory", "osx", "painters", "plants")
+BY_NAME = ("ingest", "kill", "load", "memory", "osx", "painters", "plants", "soak")
 ALL = (
     *("speed", "detectors", "render", "studio", "masks", "coverage", "recall", "plates", "bodies", "stillness"),
     *("curate", "scene_bias", "loader", "step", "train"),

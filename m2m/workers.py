@@ -291,7 +291,8 @@ def _fatal(error: Exception, out: Path) -> M2MError | None:
 
 def _in_a_line(error: Exception) -> str:
     where = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
+    said = " ".join(str(error).split())  # OpenVINO's are many lines
+    return f"{type(error).__name__}: {said} ({Path(where.filename).name}:{where.lineno})"
 
 
 def _speak() -> None:

@@ -56,7 +56,7 @@ def _odd_evidence(_: Toy) -> None:
 
 
 def _bug(_: Toy) -> None:
-    raise ZeroDivisionError("a bug")
+    raise ZeroDivisionError("a\n  bug\n")
 
 
 def _bad_input(_: Toy) -> None:
