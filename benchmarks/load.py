@@ -3,9 +3,8 @@
     python -m benchmarks.load [--items 1000,10000] [--workers 2,8] [--stores none,folder,s3] [--delay 0.2]
 
 The task writes one small file. Told are the seconds an item of a first run, of a second that finds all finished, and
-(with a store) of a third on an empty disk; the processor's seconds of all processes and runs; and the peak memory of the
-run's own process. `s3` is a server in this
-program that holds everything in memory and waits before it answers.
+(with a store) of a third on an empty disk; the processor's seconds of all processes and runs; and the peak memory of
+the run's own process. `s3` is a server in this program that holds everything in memory and waits before it answers.
 """
 
 import argparse
@@ -170,8 +169,10 @@ def main() -> None:
                 runs = ", ".join(f"{name} {told[name]:.1f} s ({1000 * told[name] / n:.2f} ms an item)"
                                  for name in ("first", "again", "elsewhere") if name in told)  # fmt: skip
                 asked = f", requests {dict(server.seen)}, {server.most} at once" if server is not None else ""
-                print(f"{kind:6} {workers} workers, {n:5} items: {runs}, start {told['start']:.1f} s, "
-                      f"processor {told['processor']:.0f} s of all, memory {told['memory']:.0f} MiB{asked}", flush=True)  # fmt: skip
+                cost = f"processor {told['processor']:.0f} s, memory {told['memory']:.0f} MiB{asked}"
+                print(
+                    f"{kind:6} {workers} workers, {n:5} items: {runs}, start {told['start']:.1f} s, {cost}", flush=True
+                )
 
 
 if __name__ == "__main__":
