@@ -12,8 +12,10 @@ records; handles, threads, temporary files and what lies in /dev/shm, less than 
 
 import argparse
 import csv
+import io
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -209,7 +211,7 @@ def judge(rows: list[dict[str, float]]) -> bool:
     at = [int(i) for i in np.unique(done[seconds >= seconds[-1] / 3]) if np.sum(done == i) > 1]
     names = np.array([order(i // len(NAMES), NAMES)[i % len(NAMES)] for i in at])
     often = np.array([np.sum(names == name) > 1 for name in names], bool)
-    if often.sum() < 2 * len(NAMES):
+    if often.sum() < len(np.unique(names[often])) + 8:
         raise SystemExit(f"{often.sum()} clips say nothing: give it more time")
     hours = np.array([seconds[done == i].mean() for i in at]) / 3600
     print(f"{len(rows)} samples, {done[-1]} clips in {seconds[-1] / 60:.1f} min, processes of workers: {processes}; "
@@ -251,8 +253,12 @@ def draw(rows: list[dict[str, float]], image: Path) -> None:
             axes.axvline(minute[-1] / 3, color="grey", linewidth=0.6, linestyle=":")
             axes.grid(alpha=0.3)
             axes.spines[["top", "right"]].set_visible(False)
-            axes.legend(frameon=False, loc="upper right", ncols=3)
-        figure.savefig(image, format="svg", metadata={"Date": None, "Creator": None})
+            axes.legend(frameon=False, loc="upper right", ncols=3, fontsize=7, handlelength=1.2, columnspacing=1)
+        drawn = io.StringIO()
+        figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
+    text = drawn.getvalue()
+    short = re.sub(r"-?\d+\.\d{2,}", lambda number: f"{float(number[0]):.1f}", text[text.index("<svg") :])
+    image.write_text(short)
 
 
 def main() -> int:
