@@ -11,6 +11,7 @@ from typing import Any
 
 from m2m import __version__
 from m2m.errors import Exit, InputError, M2MError, UsageError
+from m2m.wording import printable, say
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -27,8 +28,15 @@ PAIRS = (
 """Commands of two words."""
 
 
+class _Parser(argparse.ArgumentParser):
+    """Repeats no control characters of the arguments that it does not take: `m2m augment *` names files of others."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        super()._print_message(printable(message) if message else message, file)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="m2m",
         description="Human video that shows the motion and not the person.",
         epilog="Exit codes: 0 done, 1 bad input or parameters, 2 usage, 3 some clips quarantined, 4 the audit gate "
@@ -647,7 +655,7 @@ def _purge(args: argparse.Namespace) -> int:
 def _say(text: str) -> None:
     """Prints a result; a reader that went away (`m2m ... | head`) changes no exit code."""
     try:
-        print(text, flush=True)
+        say(text, sys.stdout)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -689,7 +697,7 @@ def main(argv: list[str] | None = None) -> int:
     except M2MError as error:
         if args.debug:
             raise
-        print(f"m2m: {error}", file=sys.stderr)
+        say(f"m2m: {error}", sys.stderr)
         return int(error.code)
     except KeyboardInterrupt:
         print("m2m: stopped; what is finished is kept, the same command goes on from here", file=sys.stderr)

@@ -12,6 +12,7 @@ from m2m.params import AugmentParams
 from m2m.store import open_store
 from m2m.upstream import UPSTREAMS, find_upstream
 from m2m.weights import REGISTRY, find_weight
+from m2m.wording import shown
 
 Probe = Callable[[AugmentParams], str]
 
@@ -185,13 +186,13 @@ def _store(variable: str) -> Probe:
         if not where:
             raise InfrastructureError(f"{variable} is not set", f"export {variable}=s3://bucket/prefix, or a folder")
         open_store(where).exists("doctor")
-        return where
+        return shown(where)
 
     return probe
 
 
 def _tracking(_: AugmentParams) -> str:
-    return os.environ.get("MLFLOW_TRACKING_URI") or "not set: runs are recorded in files beside the results"
+    return shown(os.environ.get("MLFLOW_TRACKING_URI", "")) or "not set: runs are recorded in files beside the results"
 
 
 def _nothing(text: str) -> Probe:

@@ -2,6 +2,8 @@
 
 from enum import IntEnum
 
+from m2m.wording import shown
+
 
 class Exit(IntEnum):
     """Exit codes of the command line."""
@@ -15,7 +17,7 @@ class Exit(IntEnum):
 
 
 class M2MError(Exception):
-    """A failure a user can act on.
+    """A failure a user can act on. Its text goes to terminals, records and pages: it names no password of an address.
 
     Args:
         what: What went wrong, naming the file or the key.
@@ -25,9 +27,9 @@ class M2MError(Exception):
     code = Exit.BAD_INPUT
 
     def __init__(self, what: str, next_step: str = "") -> None:
-        super().__init__(what)
-        self.what = what
-        self.next_step = next_step
+        self.what = shown(what)
+        self.next_step = shown(next_step)
+        super().__init__(self.what)
 
     def __str__(self) -> str:
         return f"{self.what}; {self.next_step}" if self.next_step else self.what

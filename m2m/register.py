@@ -23,9 +23,10 @@ from m2m.errors import InputError
 from m2m.files import write_atomic
 from m2m.fingerprints import fingerprint
 from m2m.release import KEY_BYTES, release
-from m2m.repository import Repository, Version, shown
+from m2m.repository import Repository, Version
 from m2m.store import MissingError, Store, any_work_store, data_store
 from m2m.tracking import open_run, spool_folder
+from m2m.wording import shown
 
 KEY = "release.key"
 SELECTION = "selection.json"

@@ -14,6 +14,7 @@ from pathlib import Path
 import yaml
 
 from m2m.errors import InfrastructureError, InputError, M2MError
+from m2m.wording import shown
 
 DATA = "data"
 ATTEMPTS = 20
@@ -248,11 +249,6 @@ def failure(done: subprocess.CompletedProcess[str], what: str, next_step: str) -
     text = shown("; ".join(dict.fromkeys(why)))[:400]
     kind = InfrastructureError if NETWORK.search("\n".join(lines)) else InputError
     return kind(f"{what}: {text}", next_step)
-
-
-def shown(address: str) -> str:
-    """An address without the password that it may hold."""
-    return re.sub(r"//[^/@\s]*@", "//", address)
 
 
 def _was_late(push: subprocess.CompletedProcess[str]) -> bool:

@@ -12,9 +12,9 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run,
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from m2m.repository import shown
 from m2m.spool import Event
 from m2m.tracking import FINGERPRINT, KIND, artifact_root
+from m2m.wording import shown
 
 T = TypeVar("T")
 

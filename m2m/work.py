@@ -21,6 +21,7 @@ from m2m.errors import InputError
 from m2m.files import clean
 from m2m.records import Item, Record
 from m2m.store import Store
+from m2m.wording import printable
 from m2m.workers import Task, work
 
 __all__ = ["Item", "Record", "Task", "locked", "run"]
@@ -159,7 +160,7 @@ class _Progress:
         verdict = "ok" if record.status == "ok" else f"{record.status} ({record.reason})"
         if self._bar is not None:
             if record.status != "ok":
-                self._bar.write(f"{record.name} {verdict}: {record.what}", file=sys.stderr)
+                self._bar.write(printable(f"{record.name} {verdict}: {record.what}"), file=sys.stderr)
             self._bar.update()
         elif self._lines:
             self._say(f"[{self._count}/{self._total}] {record.name} {verdict} {seconds:.1f} s")

@@ -12,6 +12,7 @@ from typing import Any
 from m2m import params
 from m2m.errors import Exit, M2MError
 from m2m.files import write_atomic
+from m2m.wording import say
 from pipelines import arguments
 from pipelines.run import Run, run
 
@@ -192,7 +193,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return commands[args.command](args)
     except M2MError as error:
-        print(f"pipelines: {error}", file=sys.stderr)
+        say(f"pipelines: {error}", sys.stderr)
         return int(error.code)
     except KeyboardInterrupt:
         print("pipelines: stopped; what is finished is kept, the same command goes on from here", file=sys.stderr)

@@ -1,6 +1,7 @@
 """The command line of each pipeline, and what a run of it gets: the same for this machine and a cluster."""
 
 import argparse
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from m2m import params
 from m2m.cluster import ClusterParams, Stack
 from m2m.errors import InputError
 from m2m.params import AugmentParams
+from m2m.wording import secret_in
 from pipelines.dataset import dataset_pipeline
 from pipelines.experiment import experiment_pipeline
 from pipelines.purge import purge_pipeline
@@ -133,7 +135,7 @@ def values(pipeline: str, args: argparse.Namespace, on_cluster: bool = False) ->
 
 
 def arguments(pipeline: str, args: argparse.Namespace, on_cluster: bool = False) -> dict[str, Any]:
-    """What a run of a pipeline gets.
+    """What a run of a pipeline gets. It is kept with the run for all who may look at it, so no password is in it.
 
     Args:
         pipeline: A key of `SECTIONS`.
@@ -143,6 +145,16 @@ def arguments(pipeline: str, args: argparse.Namespace, on_cluster: bool = False)
     Raises:
         InputError: Something is wrong; nothing has run.
     """
+    given = _arguments(pipeline, args, on_cluster)
+    if secret_in(json.dumps(given, ensure_ascii=False)):
+        raise InputError(
+            "an address among the parameters holds a password or a token, which every run would keep",
+            "name it without; a repository by ssh with a deploy key, as docs/operations.md says",
+        )
+    return given
+
+
+def _arguments(pipeline: str, args: argparse.Namespace, on_cluster: bool) -> dict[str, Any]:
     if pipeline == "purge":
         also, runs = (_places(texts, on_cluster) for texts in (args.also, args.runs))
         return {"dataset": args.dataset, "yes": args.yes, "also": also, "runs": runs, "repository": args.repository}

@@ -12,8 +12,9 @@ from m2m.clips import CARD, MANIFEST, read_manifest
 from m2m.errors import InputError
 from m2m.purge.history import History
 from m2m.purge.proof import Left, Outside, Thing, each
-from m2m.repository import failure, run, shown
+from m2m.repository import failure, run
 from m2m.store import MissingError, Store, open_store
+from m2m.wording import shown
 
 FILES = "files/md5/"
 """Where DVC 3 keeps what it tracks, named after the md5 of its bytes."""
