@@ -9,7 +9,7 @@ import numpy as np
 
 from m2m.augment.bodies import Camera, FrameBodies
 from m2m.augment.body.mannequin import Mannequin
-from m2m.augment.intermediates import read_bodies
+from m2m.augment.intermediates import read_bodies, read_camera
 from m2m.clips import Clip, data_hash, read_card, read_manifest, scan
 from m2m.errors import InputError
 from m2m.fingerprints import fingerprint
@@ -135,10 +135,7 @@ class Track:
 def read_track(path: Path) -> Track | None:
     """The person who is there longest, of those the nearest; None if nobody is."""
     bodies: dict[int, FrameBodies] = read_bodies(path)
-    with np.load(path, allow_pickle=False) as data:
-        values = data["camera"].tolist()
-    focal, cx, cy, width, height, stretch = values
-    camera = Camera(focal, cx, cy, int(width), int(height), stretch)
+    camera = read_camera(path)
     rows: dict[int, list] = {}
     for frame in sorted(bodies):
         for body in bodies[frame].bodies:

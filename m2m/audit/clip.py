@@ -267,6 +267,8 @@ def _drawn(subject: Subject, params: AuditParams) -> tuple[Drawn | None, str]:
     try:
         body, bodies = make_body(subject.body), read_bodies(subject.bodies)
         camera: Camera = read_camera(subject.bodies)
+    except QuarantineError:
+        raise
     except M2MError as error:  # a licensed body is not everywhere
         return None, error.what
     except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:

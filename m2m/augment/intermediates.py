@@ -15,17 +15,26 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from fractions import Fraction
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pycocotools import mask as coco
 
+from m2m.arrays import read_arrays
 from m2m.augment.bodies import N_JOINTS, Body, Camera, FrameBodies
 from m2m.augment.people import FramePeople, Landmarks, Person
 from m2m.augment.window import Window
+from m2m.errors import QuarantineError
 from m2m.files import write_atomic
+
+LONGEST_LINE = 64 << 20
+"""Bytes of a frame's people at most: a hundred in a picture of 8K need less."""
+MOST_PIXELS = 1 << 27
+"""Of a mask: four times 8K."""
+MOST_FRAMES = 1 << 14
+"""Of a window."""
 
 
 @contextmanager
@@ -40,9 +49,15 @@ def json_lines(path: Path) -> Iterator[Callable[[dict[str, Any]], None]]:
 
 
 def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines of such a file."""
+    """The lines of such a file.
+
+    Raises:
+        QuarantineError: `unreadable`: a line unpacks to more than a frame can have.
+    """
     with gzip.open(path, "rb") as file:
-        for line in file:
+        while line := file.readline(LONGEST_LINE + 1):
+            if len(line) > LONGEST_LINE:
+                raise QuarantineError("unreadable", f"{path.name}: a line has more than {LONGEST_LINE >> 20} MiB")
             yield json.loads(line)
 
 
@@ -53,8 +68,36 @@ def run_lengths(mask: np.ndarray) -> dict[str, Any]:
 
 
 def mask_of(encoded: dict[str, Any]) -> np.ndarray:
-    """The (H, W) bool mask of a run-length form."""
+    """The (H, W) bool mask of a run-length form.
+
+    Raises:
+        QuarantineError: `unreadable`: no picture is that large.
+        ValueError: The runs do not fill the picture.
+    """
+    height, width = (int(v) for v in encoded["size"])
+    if height < 1 or width < 1 or height * width > MOST_PIXELS:
+        raise QuarantineError("unreadable", f"a mask of {width}x{height} pixels is none of a picture")
+    runs = _runs(encoded["counts"])
+    if (runs < 0).any() or int(runs.sum()) != height * width:  # pycocotools leaves the rest as it was in memory
+        raise ValueError(f"the runs of a mask come to {int(runs.sum())} pixels, {width}x{height} has {height * width}")
     return np.ascontiguousarray(coco.decode(encoded)).astype(bool)
+
+
+def _runs(counts: str | bytes) -> np.ndarray:
+    """The lengths in COCO's compressed form: five bits a letter, lowest first; from the fourth on differences."""
+    letters = np.frombuffer(counts.encode("ascii") if isinstance(counts, str) else counts, np.uint8).astype(np.int64)
+    codes, last = letters - 48, ((letters - 48) & 32) == 0
+    if not last.size or not last[-1] or (codes < 0).any() or (codes > 63).any():
+        raise ValueError("the runs of a mask are damaged")
+    ends = np.flatnonzero(last)
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    if (ends - starts).max() > 6:
+        raise ValueError("a run of a mask is longer than any picture")
+    shifts = 5 * (np.arange(codes.size) - np.repeat(starts, ends - starts + 1))
+    values = np.add.reduceat((codes & 31) << shifts, starts)
+    values -= ((codes[ends] >> 4) & 1) << (shifts[ends] + 5)
+    values[1::2], values[2::2] = np.cumsum(values[1::2]), np.cumsum(values[2::2])
+    return values
 
 
 def people_line(frame: int, people: FramePeople) -> dict[str, Any]:
@@ -149,9 +192,15 @@ def window_lines(window: Window, people: list[FramePeople]) -> Iterator[dict[str
 
 
 def read_people(path: Path) -> Iterator[PeopleWindow]:
-    """The windows of a clip, one in memory at a time."""
+    """The windows of a clip, one in memory at a time.
+
+    Raises:
+        QuarantineError: `unreadable`: a line or a window is larger than any that M2M writes.
+    """
     for _, group in groupby(read_json_lines(path), lambda line: line["window"]):
-        lines = list(group)
+        lines = list(islice(group, MOST_FRAMES + 1))
+        if len(lines) > MOST_FRAMES:
+            raise QuarantineError("unreadable", f"{path.name}: a window has more than {MOST_FRAMES} frames")
         core = [t for t, line in enumerate(lines) if not line["context"]]
         yield PeopleWindow(lines[core[0]]["frame"], core[0], core[-1] + 1, [people_of(line) for line in lines])
 
@@ -227,8 +276,7 @@ def write_bodies(path: Path, frames: list[tuple[int, FrameBodies]], camera: Came
 
 def read_bodies(path: Path) -> dict[int, FrameBodies]:
     """The bodies of a clip by frame; a frame without any is not there."""
-    with np.load(path, allow_pickle=False) as data:
-        frame, track, pose, transl = (data[k] for k in ("frame", "track", "pose", "transl"))
+    frame, track, pose, transl = read_arrays(path, ("frame", "track", "pose", "transl"))
     found: dict[int, list[Body]] = {}
     for i, name, turned, at in zip(frame.tolist(), track.tolist(), pose, transl, strict=True):
         found.setdefault(i, []).append(Body(name, turned, at))
@@ -237,6 +285,6 @@ def read_bodies(path: Path) -> dict[int, FrameBodies]:
 
 def read_camera(path: Path) -> Camera:
     """The camera of the scene in which the bodies of a clip stand."""
-    with np.load(path, allow_pickle=False) as data:
-        focal, cx, cy, width, height, *stretch = data["camera"].tolist()
+    (camera,) = read_arrays(path, ("camera",))
+    focal, cx, cy, width, height, *stretch = camera.tolist()
     return Camera(focal, cx, cy, int(width), int(height), *stretch)

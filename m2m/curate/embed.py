@@ -9,6 +9,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from m2m import video
+from m2m.arrays import read_arrays
 from m2m.clips import Clip
 from m2m.curate.encoder import Encoder
 from m2m.curate.frame import entropy_frame, random_frame
@@ -44,8 +45,8 @@ class VectorCache:
             return
         for key in self._store.keys(self._prefix):
             try:
-                with np.load(io.BytesIO(self._store.read(key)), allow_pickle=False) as page:
-                    found = dict(zip(page["keys"].tolist(), page["vectors"], strict=True))
+                keys, vectors = read_arrays(io.BytesIO(self._store.read(key)), ("keys", "vectors"))
+                found = dict(zip(keys.tolist(), vectors, strict=True))
             except (MissingError, BadZipFile, ValueError, KeyError, OSError, EOFError):
                 continue
             yield found

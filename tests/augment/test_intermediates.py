@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pycocotools import mask as coco
 
+from m2m.augment import intermediates
 from m2m.augment.bodies import Body, Camera, FrameBodies
 from m2m.augment.intermediates import (
     json_lines,
@@ -29,6 +30,7 @@ from m2m.augment.intermediates import (
 from m2m.augment.people import FramePeople, Landmarks, Person
 from m2m.augment.tally import Tally
 from m2m.augment.window import Window
+from m2m.errors import QuarantineError
 
 H, W = 24, 32
 FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
@@ -121,6 +123,33 @@ def test_every_number_comes_back(marks, corners, score, sure):
 @given(arrays(bool, st.tuples(st.integers(1, 9), st.integers(1, 9))))
 def test_every_mask_comes_back(mask):
     assert np.array_equal(mask_of(run_lengths(mask)), mask)
+
+
+@pytest.mark.parametrize("counts", ["", "1", "5", "?", "a0", "PXl4", "Z", "\x1f", b"\xff", "o" * 9 + "0", "0O0"])
+def test_runs_that_do_not_fill_the_picture_are_no_mask(counts):
+    """pycocotools leaves the rest as it was in memory."""
+    with pytest.raises(ValueError):
+        mask_of({"size": [4, 4], "counts": counts})
+
+
+def test_no_mask_is_larger_than_a_picture():
+    whole = coco.frPyObjects({"size": [1 << 15, 1 << 15], "counts": [1 << 30]}, 1 << 15, 1 << 15)
+    for size in (whole["size"], [1 << 40, 1 << 40], [0, 4], [-4, -4]):
+        with pytest.raises(QuarantineError, match="is none of a picture"):
+            mask_of({"size": size, "counts": whole["counts"]})
+
+
+def test_small_files_do_not_become_large_ones_in_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(intermediates, "LONGEST_LINE", 1 << 20)
+    monkeypatch.setattr(intermediates, "MOST_FRAMES", 100)
+    bomb = tmp_path / "people.jsonl.gz"
+    for data, match in (
+        (b'{"window": 0, "x": "' + b" " * (8 << 20) + b'"}\n', "a line has more than 1 MiB"),
+        (b'{"window": 0, "context": false}\n' * 101, "a window has more than 100 frames"),
+    ):
+        bomb.write_bytes(gzip.compress(data))
+        with pytest.raises(QuarantineError, match=match):
+            list(read_people(bomb))
 
 
 def test_paintings_come_back(tmp_path):
