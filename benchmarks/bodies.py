@@ -171,7 +171,9 @@ def clip(name: str, body: BodyModel, detector: Detector) -> Figures:
 def known_poses(body: BodyModel) -> None:
     """Prints the errors on real SMPL-X poses whose joints are given exactly."""
     skeleton = Skeleton(body.rest_joints, body.parents)
-    local = exp(np.load(shared() / "fixtures" / "smplx_poses_8x165.npy").reshape(8, 55, 3).astype(float))
+    local = exp(
+        np.load(shared() / "fixtures" / "smplx_poses_8x165.npy", allow_pickle=False).reshape(8, 55, 3).astype(float)
+    )
     local[:, 0] = exp(np.array([np.pi / 2, 0, 0])) @ local[:, 0]  # z up -> the camera's axes
     turned, joints = skeleton.forward(local)
     place, camera = np.array([0.3, 0.2, 4.0]), Camera.default(432, 240)

@@ -81,7 +81,7 @@ def generate(path: Path, classes: int, clips: int, dim: int) -> np.ndarray:
         noise = rng.standard_normal((clips, dim), np.float32)
         out[index * clips : (index + 1) * clips] = centre[index] + rng.uniform(2, 8) * noise
     out.flush()
-    return np.load(path, mmap_mode="r")
+    return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
 def loop_over_clips(vectors: np.ndarray, own: np.ndarray, sums: np.ndarray) -> list[bool]:

@@ -254,7 +254,7 @@ def bases(scratch: Path, drawn: int, workers: int) -> list[Base]:
     if not studio.exists():
         draw_dataset(studio, 13, -(-drawn // 13), seed=7, fps=DRAWN_FPS, seconds=2.5, workers=workers)
     for file in sorted((studio / TRUTH).rglob("*.npz")):
-        with np.load(file) as truth:
+        with np.load(file, allow_pickle=False) as truth:
             masks = np.unpackbits(truth["masks"], axis=-1, count=SIZE[0]).astype(bool).transpose(1, 0, 2, 3)
         known[f"studio__{file.parent.name}__{file.stem}"] = masks
     augment(clips, made, PARAMS, workers=workers)

@@ -70,7 +70,7 @@ def cover(frames: np.ndarray, stretch: float, scratch: Path) -> np.ndarray:
         found = np.stack([p.cover for p in make_detector(params).detect(frames, stretch)])
         scratch.mkdir(parents=True, exist_ok=True)
         np.save(file, np.packbits(found, axis=-1))
-    return np.unpackbits(np.load(file), axis=-1, count=frames.shape[2]).astype(bool)
+    return np.unpackbits(np.load(file, allow_pickle=False), axis=-1, count=frames.shape[2]).astype(bool)
 
 
 def psnr(filled: np.ndarray, truth: np.ndarray, where: np.ndarray) -> float:

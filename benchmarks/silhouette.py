@@ -79,7 +79,7 @@ def sample(label: int, test: bool, spec: ClipSpec, find: Callable[[np.ndarray], 
             plate = make_inpainter(InpaintParams(backend=backend)).fill(clip.frames, region, covered)
             made[kind] = small(plate.frames[take])
         np.savez(file, **made)  # type: ignore[arg-type]
-    with np.load(file) as made:
+    with np.load(file, allow_pickle=False) as made:
         return Sample(label, test, made["masks"], {kind: made[kind] for kind in KINDS})
 
 

@@ -172,3 +172,18 @@ def test_processes_are_a_number_or_one_on_each_gpu(wrong):
     assert processes("3") == 3 and processes("gpu") == max(1, torch.cuda.device_count())
     with pytest.raises(InputError, match="processes"):
         processes(wrong)
+
+
+def test_what_processes_leave_for_the_launcher_only_their_user_may_write(monkeypatch, tmp_path):
+    """It is unpickled: whoever could write there could run code."""
+    folders = []
+    monkeypatch.setattr(launching, "_spread", lambda among, count, notes, *_: folders.append((notes, notes.stat())))
+    before = os.umask(0)
+    try:
+        for _ in range(2):
+            launch("pretrain_set", tmp_path, tmp_path / "out", count=2)
+    finally:
+        os.umask(before)
+    (one, about), (other, _) = folders
+    assert about.st_mode & 0o777 == 0o700 and about.st_uid == os.getuid()
+    assert one != other and not one.exists()

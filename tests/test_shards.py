@@ -245,6 +245,12 @@ FORGERIES = {
     ),
     "a folder": (lambda good: [*good, (entry("videos/d", tarfile.DIRTYPE), b"")], "no video of a shard"),
     "a device": (lambda good: [*good, (entry("videos/d.mp4", tarfile.CHRTYPE), b"")], "no video of a shard"),
+    "a hard link": (lambda good: [*good, (entry("videos/h.mp4", tarfile.LNKTYPE, "/etc/passwd"), b"")], "no video of"),
+    "a pipe": (lambda good: [*good, (entry("videos/p.mp4", tarfile.FIFOTYPE), b"")], "no video of a shard"),
+    "a sparse file": (
+        lambda good: [*good, (entry("videos/s.mp4", tarfile.GNUTYPE_SPARSE), b"")],
+        "no video of|is no tar",
+    ),
     "nothing": (lambda good: [], "lacks"),
 }
 
@@ -273,6 +279,10 @@ def test_no_tar_at_all_is_refused(pushed, tmp_path):
             fetch(manifest, store, tmp_path / "out", [1])
 
 
+CLIMBING = json.dumps([{"index": "../../evil", "sha256": "0" * 64, "size": 1, "clips": 1}])
+"""Its file would be shards/../../evil.tar."""
+
+
 def test_manifests_that_do_not_fit_are_refused(toys, pushed, tmp_path):
     manifest, store = pushed
     rows = read_manifest(manifest / "clips.parquet")
@@ -296,7 +306,7 @@ def test_manifests_that_do_not_fit_are_refused(toys, pushed, tmp_path):
     describe(manifest, [c for c in rows if c.status != "ok"])
     with pytest.raises(InputError, match="has no clip"):
         fetch(manifest, store, tmp_path / "out")
-    for text in ("{", '[{"index": 1}]', '[{"index": 1, "sha256": "../x", "size": 1, "clips": 1}]'):
+    for text in ("{", '[{"index": 1}]', '[{"index": 1, "sha256": "../x", "size": 1, "clips": 1}]', CLIMBING):
         (manifest / "shards.json").write_text(text)
         with pytest.raises(InputError, match="does not list shards"):
             read_shards(manifest)

@@ -46,7 +46,7 @@ class ClipEncoder:
             if not isinstance(net, timm.models.VisionTransformer):
                 raise RuntimeError("it is no vision transformer")
             # timm's own loading lets missing weights pass with a warning.
-            state = checkpoint_filter_fn(timm.models.load_state_dict(str(weights)), net)
+            state = checkpoint_filter_fn(timm.models.load_state_dict(str(weights), weights_only=True), net)
             absent = net.load_state_dict(state, strict=False).missing_keys
             if absent:
                 raise RuntimeError(f"it has no {absent[0]} ({len(absent)} such tensors)")

@@ -73,7 +73,7 @@ class FrameCache:
         """The frames of a clip, (T, H, W, 3) uint8, of which those wanted have been checked; None: not there."""
         path = self.path(clip)
         try:
-            frames = np.load(path, mmap_mode="r")
+            frames = np.load(path, mmap_mode="r", allow_pickle=False)
             if frames.ndim != 4 or frames.shape[3] != 3 or frames.dtype != np.uint8:
                 return None
             sums = np.fromfile(path, np.uint32, offset=path.stat().st_size - 4 * len(frames))

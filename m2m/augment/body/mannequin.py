@@ -30,7 +30,7 @@ class Mannequin:
     """
 
     def __init__(self, gender: Literal["neutral", "male", "female"] = "neutral") -> None:
-        with np.load(Path(__file__).with_name(f"mannequin_{gender}.npz")) as baked:
+        with np.load(Path(__file__).with_name(f"mannequin_{gender}.npz"), allow_pickle=False) as baked:
             self.faces = baked["faces"].astype(np.int32)
             self.rest_joints = baked["joints"]
             self.rest_vertices = baked["vertices"]

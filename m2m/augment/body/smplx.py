@@ -1,5 +1,6 @@
 """SMPL-X, the paper's body, through its own package; the package and the model files are licensed (non-commercial)."""
 
+import tempfile
 from pathlib import Path
 from typing import Literal
 from zipfile import is_zipfile
@@ -8,6 +9,7 @@ import numpy as np
 
 from m2m.augment.body.skeleton import forward
 from m2m.errors import InfrastructureError, InputError
+from m2m.files import disk_errors
 from m2m.weights import find_weight
 
 KEYS = frozenset(
@@ -71,12 +73,14 @@ class Smplx:
                 f"the SMPL-X body needs a package that is not installed: {error.name}",
                 "Install it with `pip install 'm2m[smplx]'`",
             ) from error
-        _check(file)
         self._torch = torch
         try:
-            self._model = smplx.SMPLX(
-                str(file), gender=gender, num_betas=10, use_pca=False, flat_hand_mean=True, batch_size=1
-            ).eval()
+            with tempfile.TemporaryDirectory(prefix="m2m-") as scratch:
+                # The package unpickles whatever a file holds.
+                model = str(_without_objects(file, Path(scratch) / "model.npz"))
+                self._model = smplx.SMPLX(
+                    model, gender=gender, num_betas=10, use_pca=False, flat_hand_mean=True, batch_size=1
+                ).eval()
             rest = self._posed(np.zeros((55, 3)))
         except (ValueError, KeyError, IndexError, AssertionError, RuntimeError) as error:
             raise InputError(f"{file} is not an SMPL-X model: {error}", DOWNLOAD) from error
@@ -123,10 +127,20 @@ def find_model(path: str, gender: str) -> Path:
     raise InputError(f"there is no SMPL-X model for gender {gender} at {given}", DOWNLOAD)
 
 
-def _check(file: Path) -> None:
+def _without_objects(file: Path, copy: Path) -> Path:
+    """A copy of a body model with the arrays that are needed. The published ones also hold pickled dictionaries.
+
+    Raises:
+        InputError: It is none, lacks an array, or has a pickle in its place.
+        InfrastructureError: It cannot be written.
+    """
     if not is_zipfile(file):
         raise InputError(f"{file} is not an npz file", DOWNLOAD)
-    with np.load(file) as model:
+    with np.load(file, allow_pickle=False) as model:
         missing = KEYS - set(model.files)
-    if missing:
-        raise InputError(f"{file} is not an SMPL-X model: it lacks {', '.join(sorted(missing))}", DOWNLOAD)
+        if missing:
+            raise InputError(f"{file} is not an SMPL-X model: it lacks {', '.join(sorted(missing))}", DOWNLOAD)
+        arrays = {key: model[key] for key in KEYS}
+    with disk_errors(copy.parent):
+        np.savez(copy, allow_pickle=False, **arrays)
+    return copy

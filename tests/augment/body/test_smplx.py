@@ -1,6 +1,7 @@
 """The real smplx package on a made-up model: the mannequin's mesh in a file with SMPL-X's keys."""
 
 import builtins
+import os
 
 import numpy as np
 import pytest
@@ -103,6 +104,27 @@ def test_an_npz_that_is_no_body_names_what_it_lacks(tmp_path):
     path = write_model(tmp_path / "SMPLX_NEUTRAL.npz", without=["posedirs", "hands_meanl"])
     with pytest.raises(InputError, match="lacks hands_meanl, posedirs"):
         make_body(BodyParams("smplx", smplx_path=str(path)))
+
+
+class Program:
+    def __reduce__(self):
+        return os.mkdir, ("ran",)
+
+
+@pytest.mark.parametrize("key", ["joint2num", "posedirs"])
+def test_a_pickle_in_a_body_model_does_not_run(tmp_path, monkeypatch, body, key):
+    """The published files have some, and the package would unpickle them all."""
+    monkeypatch.chdir(tmp_path)
+    with np.load(write_model(tmp_path / "whole.npz")) as whole:
+        arrays = {k: whole[k] for k in whole.files}
+    np.savez(tmp_path / "SMPLX_NEUTRAL.npz", **{**arrays, key: np.array([Program()], object)})
+    if key in arrays:
+        with pytest.raises(InputError, match=r"is not an SMPL-X model: .*allow_pickle"):
+            make_body(BodyParams("smplx", smplx_path=str(tmp_path)))
+    else:
+        same = make_body(BodyParams("smplx", smplx_path=str(tmp_path)))
+        assert np.array_equal(same.rest_joints, body.rest_joints)
+    assert not (tmp_path / "ran").exists()
 
 
 def test_a_body_of_another_skeleton_is_an_error(tmp_path):

@@ -44,7 +44,7 @@ def read_rest_joints(given: str) -> RestJoints:
     advice = "OSX needs SMPLX_NEUTRAL.npz of https://smpl-x.is.tue.mpg.de; set recover.osx.human_models to it"
     if not is_zipfile(file):
         raise InputError(f"{file} is not an npz file", advice)
-    with np.load(file) as model:
+    with np.load(file, allow_pickle=False) as model:
         missing = {"J_regressor", "v_template", "shapedirs"} - set(model.files)
         if missing:
             raise InputError(f"{file} is not an SMPL-X model: it lacks {', '.join(sorted(missing))}", advice)
