@@ -8,7 +8,7 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from m2m.files import file_sha256, write_atomic
 from m2m.fingerprints import canonical, fingerprint
 from m2m.tombstone import stop_if_purged
 from m2m.video import SUFFIXES
+from m2m.wording import printable
 
 __all__ = [
     "Clip",
@@ -43,6 +44,8 @@ MANIFEST = "clips.parquet"
 CARD = "dataset.json"
 SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
 LONGEST = 120
+MOST_CLIPS, MOST_BYTES, BATCH = 5_000_000, 4 << 30, 1024
+"""What a manifest may come to, and rows that are read at a time."""
 # Names that Windows keeps for devices, with any suffix.
 RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{d}{i}" for d in ("com", "lpt") for i in range(1, 10))})
 
@@ -192,6 +195,11 @@ def clip_ids(paths: Sequence[str]) -> list[str]:
             digits[path] = max(8, 2 * digits[path])
 
 
+def title(path: Path) -> str:
+    """What the data set of a source is called: its folder's or file's name, with what is not text written out."""
+    return printable(path.resolve().stem)
+
+
 def _with_hash(name: str, path: str, digits: int) -> str:
     if not digits:
         return name
@@ -337,19 +345,29 @@ def read_manifest(path: Path) -> list[Clip]:
         InputError: It is missing, not a manifest, or an id is there twice.
     """
     try:
-        table = pq.read_table(path, schema=None, use_threads=False)
-    except (OSError, pa.ArrowException) as error:
-        raise InputError(f"{path} is not a manifest: {' '.join(str(error).split())}") from error
-    schema = PACKED if "shard" in table.column_names else SCHEMA
-    if set(table.column_names) != set(schema.names):
-        raise InputError(f"{path} is not a manifest: its columns are {', '.join(table.column_names)}")
-    try:
-        rows = table.select(schema.names).cast(schema).to_pylist()
-    except (pa.ArrowException, ValueError) as error:
+        with path.open("rb") as opened, pq.ParquetFile(opened) as file:  # Arrow would take a name for an address
+            rows = list(_rows(file, path))
+    except (OSError, pa.ArrowException, ValueError) as error:
         raise InputError(f"{path} is not a manifest: {' '.join(str(error).split())}") from error
     clips = sorted((Clip(**row) for row in rows), key=lambda c: c.clip_id)
     _check(clips, path)
     return clips
+
+
+def _rows(file: pq.ParquetFile, path: Path) -> Iterator[dict[str, Any]]:
+    """The rows, a few at a time: a value that is stored once for all of them is in memory for a few of them."""
+    names, size = file.schema_arrow.names, 0
+    schema = PACKED if "shard" in names else SCHEMA
+    if set(names) != set(schema.names):
+        raise InputError(f"{path} is not a manifest: its columns are {', '.join(names)}")
+    if file.metadata.num_rows > MOST_CLIPS:
+        raise InputError(f"{path} names {file.metadata.num_rows} clips, {MOST_CLIPS} are allowed", "divide it")
+    for batch in file.iter_batches(BATCH, columns=schema.names, use_threads=False):
+        table = pa.Table.from_batches([batch])
+        size += table.nbytes
+        if size > MOST_BYTES:
+            raise InputError(f"{path} unpacks to more than {MOST_BYTES >> 30} GiB, which no manifest does")
+        yield from table.select(schema.names).cast(schema).to_pylist()
 
 
 def write_manifest(clips: Sequence[Clip], path: Path) -> None:

@@ -26,7 +26,7 @@ from m2m.release import KEY_BYTES, release
 from m2m.repository import Repository, Version
 from m2m.store import MissingError, Store, any_work_store, data_store
 from m2m.tracking import open_run, spool_folder
-from m2m.wording import shown
+from m2m.wording import cell, shown
 
 KEY = "release.key"
 SELECTION = "selection.json"
@@ -199,7 +199,7 @@ def sources(clips: Sequence[Clip]) -> bytes:
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(("clip_id", "label", "split", "sha256"))
-    table.writerows((c.clip_id, c.label, c.split, c.sha256) for c in clips if c.status == "ok")
+    table.writerows((c.clip_id, cell(c.label), cell(c.split), c.sha256) for c in clips if c.status == "ok")
     return text.getvalue().encode()
 
 

@@ -1,5 +1,6 @@
 """What may be shown of a text: no password of an address, and nothing that steers a terminal."""
 
+import html
 import re
 import unicodedata
 from typing import TextIO
@@ -30,6 +31,17 @@ def secret_in(text: str) -> bool:
 def printable(text: str) -> str:
     """A text in which what a terminal would obey is written out, as `\\x1b`; line ends and tabs stay."""
     return "".join(c if _harmless(c) else c.encode("unicode_escape").decode() for c in text)
+
+
+def cell(text: str) -> str:
+    """A text as a cell of a table that people open: a quote before what a spreadsheet would take for a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+def markdown(text: str) -> str:
+    """A text as a line of Markdown, or a cell of its tables, in which it stays text."""
+    plain = html.escape(" ".join(printable(text).split()), quote=False)
+    return plain.replace("|", "&#124;").replace("[", "&#91;").replace("`", "&#96;")
 
 
 def say(text: str, file: TextIO) -> None:

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from m2m import clips as module
 from m2m.clips import (
     SCHEMA,
     Clip,
@@ -27,6 +28,7 @@ from m2m.clips import (
     read_manifest,
     scan,
     shard,
+    title,
     write_card,
     write_manifest,
 )
@@ -268,6 +270,34 @@ def test_wrong_manifests_are_refused(tmp_path):
     pq.write_table(pq.read_table(_manifest(tmp_path)).drop_columns(["label"]), path)
     with pytest.raises(InputError, match="columns"):
         read_manifest(path)
+
+
+def test_a_small_manifest_does_not_become_a_large_one_in_memory(tmp_path, monkeypatch):
+    table = pq.read_table(_manifest(tmp_path))
+    path, n = tmp_path / "clips.parquet", 5000
+    for change, match in (({}, "names 5000 clips, 1000 are allowed"), ({"label": "x" * 2000}, "unpacks to more")):
+        monkeypatch.setattr(module, "MOST_CLIPS", n if change else 1000)
+        monkeypatch.setattr(module, "MOST_BYTES", 4 << 20)
+        row = {**table.to_pylist()[0], **change}
+        pq.write_table(pa.table({k: pa.repeat(v, n) for k, v in row.items()}, table.schema), path)
+        assert path.stat().st_size < 1 << 20
+        with pytest.raises(InputError, match=match):
+            read_manifest(path)
+
+
+def test_a_manifest_is_a_file_whatever_its_folder_is_called(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in (os.fsdecode(b"a\xff"), "s3:", "a b#c?d%20", "x" * 250):
+        path = Path(name, "clips.parquet")
+        write_manifest([Clip("a", "x")], path)
+        assert [c.clip_id for c in read_manifest(path)] == ["a"]
+
+
+def test_a_data_set_has_a_name_that_can_be_written(tmp_path):
+    for name, written in ((b"a\xff\x1b[31m", "a\\udcff\\x1b[31m"), (b"caf\xc3\xa9 \xe6\x97\xa5", "café 日")):
+        folder = tmp_path / os.fsdecode(name)
+        folder.mkdir()
+        assert title(folder) == written
 
 
 def _manifest(folder: Path) -> Path:

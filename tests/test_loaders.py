@@ -66,9 +66,9 @@ ALLOWED = {
 
 def found(text: str) -> Iterator[tuple[int, str]]:
     """Line and name of each call or base class of a module that could execute what it reads."""
-    tree = ast.parse(text)
+    nodes = list(ast.walk(ast.parse(text)))
     names = {}
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             names |= {
                 a.asname or a.name.split(".")[0]: a.name if a.asname else a.name.split(".")[0] for a in node.names
@@ -81,7 +81,7 @@ def found(text: str) -> Iterator[tuple[int, str]]:
             return names.get(node.id, node.id)
         return f"{whole(node.value)}.{node.attr}" if isinstance(node, ast.Attribute) else "?"
 
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.ClassDef):
             yield from ((node.lineno, name) for base in node.bases if (name := whole(base)) in NEVER)
         if not isinstance(node, ast.Call):

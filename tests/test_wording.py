@@ -1,5 +1,6 @@
 """What is shown of a text: no password, no control character, and never a traceback for a strange name."""
 
+import csv
 import io
 import json
 
@@ -7,8 +8,10 @@ import pytest
 
 from m2m import doctor
 from m2m.cli import main
+from m2m.clips import Clip
 from m2m.errors import GateError, InputError, QuarantineError
 from m2m.params import AugmentParams
+from m2m.register import sources
 from m2m.store import open_store
 from m2m.tracking import tracking_uri
 from m2m.wording import printable, say, secret_in, shown
@@ -81,6 +84,12 @@ def test_names_steer_no_terminal(tmp_path, capsys):
         main(["gate", "a", "\x1b[2J.mp4"])  # as a shell's * names it
     err = capsys.readouterr().err
     assert "\\x1b[2J.mp4" in err and "\x1b" not in err
+
+
+def test_a_spreadsheet_computes_no_name():
+    rows = [Clip(f"c{i}", "", label, "train", "0") for i, label in enumerate(["=cmd()", "+1", "-1", "@a", "a=b"])]
+    table = list(csv.reader(io.StringIO(sources(rows).decode())))
+    assert [row[1] for row in table[1:]] == ["'=cmd()", "'+1", "'-1", "'@a", "a=b"]
 
 
 def test_every_line_can_be_printed_on_every_stream():

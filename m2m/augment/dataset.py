@@ -247,7 +247,7 @@ def _finish(
         )
     clips.write_manifest(rows, output / "clips.parquet")
     card = DatasetCard(
-        name=source.resolve().stem,
+        name=clips.title(source),
         variant=params.compose.variant,
         private=params.compose.variant not in NOT_PRIVATE,
         parameters=to_dict(params),

@@ -188,7 +188,7 @@ def augment_variants(
         ]
         clips.write_manifest(rows, out / variant / clips.MANIFEST)
         card = DatasetCard(
-            name=source.resolve().stem,
+            name=clips.title(source),
             variant=variant,
             private=variant not in NOT_PRIVATE | {REAL},
             parameters=to_dict(replace(params, compose=replace(params.compose, variant=variant)))

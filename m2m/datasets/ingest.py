@@ -23,6 +23,7 @@ from m2m.errors import InputError
 from m2m.files import discard, disk_errors, temporary, write_atomic
 from m2m.fingerprints import fingerprint
 from m2m.store import FolderStore, Store, any_work_store, data_store
+from m2m.wording import cell
 
 CODE_VERSION = f"{__version__}+ingest.1"
 """Part of every fingerprint: raised when what is recorded of a clip changes."""
@@ -237,7 +238,7 @@ def _write_missing(found: Sequence[Entry], params: IngestParams, out: Path) -> N
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(("label", "split", "path"))
-    table.writerows(sorted((c.label, c.split, c.path) for c in gone))
+    table.writerows(sorted((cell(c.label), cell(c.split), cell(c.path)) for c in gone))
     write_atomic(out / MISSING_FILE, text.getvalue().encode())
 
 
@@ -316,7 +317,7 @@ def _bring(good: Sequence[tuple[Entry, Clip]], folder: Path, link: Callable[[Pat
 def _card(
     source: str, rows: Sequence[Clip], params: IngestParams, snapshot: str, licences: tuple[str, ...]
 ) -> DatasetCard:
-    name = PurePosixPath(source).name if source.startswith("s3://") else Path(source).resolve().stem
+    name = PurePosixPath(source).name if source.startswith("s3://") else clips.title(Path(source))
     return DatasetCard(
         name=name,
         variant="real",
