@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 from m2m import spool
+from m2m.errors import InputError
 from m2m.files import file_sha256, write_atomic
-from m2m.store import Store
+from m2m.store import Store, checked
 
 PREFIX = "tracking/"
 INDEX = "spool.json"
@@ -41,15 +42,20 @@ def fetch(store: Store, folder: Path) -> list[Path]:
     for key in list(store.keys(PREFIX)):
         if not key.endswith(f"/{INDEX}"):
             continue
-        path = folder / f"{key.split('/')[1]}{spool.SUFFIX}"
+        path = folder / f"{checked(key).split('/')[1]}{spool.SUFFIX}"
         if path.exists():
             continue
-        index = json.loads(store.read(key))
-        for name, sha256 in index["files"].items():
-            store.get(key.removesuffix(INDEX) + sha256, spool.files(path) / name, sha256)
-        if index["state"]:
-            write_atomic(path.with_suffix(".state"), index["state"].encode())
-        write_atomic(path, index["entries"].encode())
+        try:
+            index = json.loads(store.read(key))
+            files = {spool.kept(path, name): str(sha256) for name, sha256 in index["files"].items()}
+            entries, state = index["entries"].encode(), index["state"].encode()
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"{store.uri}/{key} is no spool: {error}", "look who wrote it, and delete it") from error
+        for file, sha256 in files.items():
+            store.get(key.removesuffix(INDEX) + sha256, file, sha256)
+        if state:
+            write_atomic(path.with_suffix(".state"), state)
+        write_atomic(path, entries)
         found.append(path)
     return found
 

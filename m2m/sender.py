@@ -65,14 +65,15 @@ def deliver(path: Path, tracker: Tracker) -> State:
             state = replace(state, run_id=run_id, resumed=resumed, offset=max(state.offset, opened[1]))
             spool.write_state(path, state)
         for events, end in _batches(path, state.offset):
-            refused = tracker.send(state.run_id, events, spool.files(path), state.resumed)
+            refused = tracker.send(state.run_id, events, path, state.resumed)
             for event, why in refused:
                 spool.refuse(path, event, why)
             state = replace(state, offset=end, refused=state.refused + len(refused))
             spool.write_state(path, state)
             for event in events:
                 if event["event"] == "artifact":
-                    (spool.files(path) / event["file"]).unlink(missing_ok=True)
+                    with suppress(ValueError):  # of somebody else's making: refused above
+                        spool.kept(path, event["file"]).unlink(missing_ok=True)
     except Gone as error:
         spool.write_state(path, State(refused=state.refused, error=str(error)))  # from the start, into a new run
         raise

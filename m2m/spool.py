@@ -7,6 +7,7 @@ A spool is a file of JSON lines that only grows. Beside it lie `.state` (how muc
 import fcntl
 import json
 import os
+import re
 import secrets
 import shutil
 import sys
@@ -121,6 +122,17 @@ class Spool:
 def files(spool: Path) -> Path:
     """Folder of the artifacts that a spool keeps."""
     return spool.with_suffix(".files")
+
+
+def kept(spool: Path, name: str) -> Path:
+    """An artifact that a spool keeps. Spools also come from the work store, and what is sent is deleted afterwards.
+
+    Raises:
+        ValueError: The name leads out of the folder.
+    """
+    if not re.fullmatch(r"\d+/[^/\0]+", str(name)) or name.endswith("/.."):
+        raise ValueError(f"{name!r} is no artifact of {spool.name}")
+    return files(spool) / name
 
 
 def log(spool: Path) -> Path:

@@ -12,6 +12,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run,
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
+from m2m import spool
 from m2m.spool import Event
 from m2m.tracking import FINGERPRINT, KIND, artifact_root
 from m2m.wording import shown
@@ -90,13 +91,13 @@ class Tracker:
         except Refused as error:
             raise Unreachable(str(error)) from error
 
-    def send(self, run_id: str, events: Sequence[Event], kept: Path, resumed: bool) -> list[tuple[Event, str]]:
+    def send(self, run_id: str, events: Sequence[Event], path: Path, resumed: bool) -> list[tuple[Event, str]]:
         """Sends entries. What is sent twice is there once: MLflow drops metrics of equal value, step and time.
 
         Args:
             run_id: The run.
             events: Entries of a spool.
-            kept: Folder of its artifacts.
+            path: The spool, which keeps the artifacts.
             resumed: Whether to leave out metrics that the run has already with another time: a retry repeats the steps
                 since its last checkpoint.
 
@@ -108,14 +109,14 @@ class Tracker:
         """
         try:
             with _sorted_errors():
-                self._send(run_id, events, kept, resumed)
+                self._send(run_id, events, path, resumed)
         except Refused as error:
             if len(events) == 1:
                 return [(events[0], str(error))]
-            return [refused for event in events for refused in self.send(run_id, [event], kept, resumed)]
+            return [refused for event in events for refused in self.send(run_id, [event], path, resumed)]
         return []
 
-    def _send(self, run_id: str, events: Sequence[Event], kept: Path, resumed: bool) -> None:
+    def _send(self, run_id: str, events: Sequence[Event], path: Path, resumed: bool) -> None:
         batch: dict[str, list[Any]] = {"metrics": [], "params": [], "tags": []}
         for e in events:
             match e["event"]:
@@ -135,7 +136,10 @@ class Tracker:
                 case "dataset":
                     self._client.log_inputs(run_id, datasets=[_dataset(e)])
                 case "artifact":
-                    file = kept / e["file"]
+                    try:
+                        file = spool.kept(path, e["file"])
+                    except ValueError as error:
+                        raise Refused(str(error)) from error
                     if not file.is_file():
                         raise Refused(f"{file} is no longer there")
                     self._client.log_artifact(run_id, str(file), e["folder"] or None)

@@ -336,6 +336,49 @@ def test_a_spool_survives_its_pod_in_the_work_store(tmp_path, uri, offline):
     assert not list(store.keys("")) and not list((tmp_path / "pod2").iterdir())
 
 
+CLIMBING = ["../../secret", "0/../secret", "0/..", "/etc/hostname", "0/a/../../../secret", "..", "", "0/", 7]
+
+
+@pytest.mark.parametrize("name", CLIMBING)
+def test_no_artifact_of_a_spool_lies_elsewhere(tmp_path, name):
+    with pytest.raises(ValueError, match="is no artifact"):
+        spool.kept(tmp_path / "a.jsonl", name)
+
+
+def test_a_spool_of_somebody_else_s_making_writes_sends_and_deletes_nothing_of_this_machine(tmp_path, uri, offline):
+    name = CLIMBING[0]
+    secret = tmp_path / "pod" / "secret"
+    secret.parent.mkdir()
+    secret.write_text("private")
+    with open_run("evaluate", "e", F, spool=tmp_path / "theirs"):
+        pass
+    (path,) = spool.pending(tmp_path / "theirs")
+    with path.open("a") as file:
+        file.write(json.dumps({"event": "artifact", "file": name, "folder": ""}) + "\n")
+    store = open_store(tmp_path / "work")
+    mirror.save(store, path)
+    replay(tmp_path / "pod", Tracker(uri, settle=0), store)
+    (found,) = runs(uri)
+    assert {a.path for a in MlflowClient(uri).list_artifacts(found.info.run_id)} == {"environment.txt"}
+    assert secret.read_text() == "private"
+    mirror.save(store, path)  # and an index that names a place to write to
+    key = f"tracking/{path.stem}/spool.json"
+    index = json.loads(store.read(key))
+    store.write(key, json.dumps({**index, "files": {name: next(iter(index["files"].values()))}}).encode())
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(InputError, match=r"spool.json is no spool: .* is no artifact"):
+        replay(tmp_path / "pod", Tracker(uri, settle=0), store)
+    assert sorted(tmp_path.rglob("*")) == before and secret.read_text() == "private"
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"files": 1, "entries": "", "state": ""}', b"\xff"])
+def test_a_damaged_index_of_a_spool_is_named(tmp_path, uri, data):
+    store = open_store(tmp_path / "work")
+    store.write("tracking/a-1/spool.json", data)
+    with pytest.raises(InputError, match=r"a-1/spool.json is no spool: .*look who wrote it"):
+        replay(tmp_path / "pod", Tracker(uri, settle=0), store)
+
+
 def test_a_full_disk_costs_entries_and_not_the_run(tmp_path, uri, offline, monkeypatch, capsys):
     with open_run("pretrain", "x", F, spool=tmp_path / "s") as run:
         run.metrics({"loss": 1.0}, 0)
