@@ -9,6 +9,7 @@ from m2m.attack.rows import Row
 from m2m.attack.run import Attacked
 from m2m.files import write_atomic
 from m2m.report.pages import render
+from m2m.wording import markdown as as_markdown
 
 PAGE, TEXT = "attack.html", "attack.md"
 HEADINGS = (
@@ -70,10 +71,14 @@ def cells(row: Row) -> tuple[str, ...]:
 def markdown(done: Attacked) -> str:
     """The table as Markdown."""
     known = done.conditions
+    data = as_markdown(str(known["data"]))
     size = ", ".join(f"{known[k]} {k}" for k in ("clips", "persons", "places") if k in known)
-    lines = [f"{known['data']}: {size}; {len(known['params']['seeds'])} seeds; intervals are {known['interval']}.", ""]
-    lines += [f"- {sentence}" for sentence in readings(done.rows)]
+    lines = [
+        f"{data}: {size}; {len(known['params']['seeds'])} seeds; intervals are {known['interval']}.",
+        "",
+    ]
+    lines += [f"- {as_markdown(sentence)}" for sentence in readings(done.rows)]
     lines += ["", f"| {' | '.join(HEADINGS)} |", f"|{'---|' * len(HEADINGS)}"]
-    lines += [f"| {' | '.join(cells(row))} |" for row in done.rows]
-    lines += ["", *(f"- {note}" for note in done.notes)]
+    lines += [f"| {' | '.join(map(as_markdown, cells(row)))} |" for row in done.rows]
+    lines += ["", *(f"- {as_markdown(note)}" for note in done.notes)]
     return "\n".join(lines) + "\n"

@@ -1,14 +1,12 @@
 """The page of one augmented data set: what came out, what was refused and why. One file, nothing fetched."""
 
 import base64
-import html
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import yaml
-from markupsafe import Markup
 
 from m2m import __version__
 from m2m.clips import DatasetCard
@@ -93,7 +91,7 @@ def claims(card: DatasetCard) -> list[str]:
     ]
     if not card.private:
         lines = [lines[1], "This variant shows the original people on purpose: nothing was painted out or verified."]
-    return [html.escape(line) for line in lines]
+    return lines
 
 
 def _seconds(summary: dict[str, Any]) -> float:
@@ -185,7 +183,7 @@ def write_report(out: Path, card: DatasetCard, clips: list[ClipReport], panes: l
         released=released,
         quarantined=quarantined,
         totals=_totals(done),
-        claims=[Markup(line) for line in claims(card)],
+        claims=claims(card),
         panes=panes,
         times=_times(done),
     )

@@ -9,8 +9,14 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-# Text stays text, and ids do not change from run to run.
-STYLE: Any = {"svg.hashsalt": "m2m", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9}
+# Text stays text, a name with $ is no formula, and ids do not change from run to run.
+STYLE: Any = {
+    "svg.hashsalt": "m2m",
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+    "font.family": "sans-serif",
+    "font.size": 9,
+}
 
 
 def _svg(figure: Figure) -> str:

@@ -7,6 +7,7 @@ other name can be made to lead here.
 
 import hmac
 import json
+import re
 import secrets
 import threading
 from contextlib import suppress
@@ -30,8 +31,11 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+NOTHING = "default-src 'none'"
+POLICY = re.compile(rb'http-equiv="Content-Security-Policy" content="([^"]+)"')
 
 
 class Server(ThreadingHTTPServer):
@@ -51,6 +55,8 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, dataset: Path, key: Key, page: Path, port: int = 0) -> None:
         self.dataset, self.key, self.page = dataset, key, page.read_bytes()
+        own = POLICY.search(self.page)
+        self.policy = own[1].decode() if own else NOTHING
         self.token = secrets.token_urlsafe(24)
         self.writing = threading.Lock()
         try:
@@ -85,7 +91,7 @@ class Handler(BaseHTTPRequestHandler):
         if (what := self._allowed()) is None:
             return
         if what == "":
-            self._send(200, self.server.page, "text/html; charset=utf-8")
+            self._send(200, self.server.page, "text/html; charset=utf-8", self.server.policy)
         elif what == "answers":
             with self.server.writing:
                 found = read_answers(self.server.key, self.server.dataset)
@@ -150,11 +156,12 @@ class Handler(BaseHTTPRequestHandler):
     def _say(self, status: int, text: str) -> None:
         self._send(status, text.encode(), "text/plain; charset=utf-8")
 
-    def _send(self, status: int, data: bytes, kind: str) -> None:
+    def _send(self, status: int, data: bytes, kind: str, policy: str = NOTHING) -> None:
         self.close_connection = True  # what a refused request still sends is not read as another one
         self.send_response(status)
         for name, value in {**HEADERS, "Content-Type": kind, "Content-Length": str(len(data))}.items():
             self.send_header(name, value)
+        self.send_header("Content-Security-Policy", f"{policy}; frame-ancestors 'none'")
         self.end_headers()
         self.wfile.write(data)
 

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import threading
 import pytest
 
 from m2m.audit.review.answers import read_answers
-from m2m.audit.review.serve import MOST, Server
+from m2m.audit.review.serve import HEADERS, MOST, Server
 from tests.audit.audited import audited, reviewed
 
 
@@ -55,6 +56,30 @@ def test_the_page_comes_with_its_token_and_is_not_kept(server):
     assert response.headers["Cache-Control"] == "no-store" and response.headers["Referrer-Policy"] == "no-referrer"
     assert ask(server, Host=f"localhost:{server.server_port}")[0] == 200
     assert server.server_address[0] == "127.0.0.1"
+
+
+def test_every_answer_says_what_a_browser_may_do_with_it(server):
+    own = re.search(r'Content-Security-Policy" content="([^"]+)"', server.page.decode())[1]
+    assert "'unsafe-inline'" not in own.replace("style-src 'unsafe-inline'", "") and "script-src 'sha256-" in own
+    for path, policy in ((None, own), (f"/{server.token}/answers", "default-src 'none'"), ("/", "default-src 'none'")):
+        headers = ask(server, path)[2].headers
+        assert headers["Content-Security-Policy"] == f"{policy}; frame-ancestors 'none'"
+        for name, value in HEADERS.items():
+            assert headers[name] == value
+        assert "Access-Control-Allow-Origin" not in headers and "Set-Cookie" not in headers
+
+
+@pytest.mark.parametrize("method", ["HEAD", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "X" * 100])
+def test_no_other_method_does_anything(server, method):
+    status, text, response = ask(server, method=method)
+    assert status == 501 and server.token not in text + str(response.headers)
+
+
+@pytest.mark.parametrize(
+    "path", ["../", "..%2f", "%2e%2e/", "review.json", ".m2m/", "//etc/passwd", "?a=1", "answers/"]
+)
+def test_no_path_leads_to_a_file(server, path):
+    assert ask(server, f"/{server.token}/{path}")[0] == 404
 
 
 @pytest.mark.parametrize("path", ["/", "/answers", "/wrong/", "//", "/%00/"])
