@@ -124,6 +124,8 @@ def fit(task: PipelineTask, stage: str, cluster: ClusterParams | None, stack: St
         if stage in ("register", "purge"):
             kubernetes.use_secret_as_volume(task, GIT_SECRET, GIT_FOLDER, optional=True)
     _nodes(task, needs, cluster)
+    # Of any user but root: which one is the site's to say. KFP drops the capabilities.
+    kubernetes.set_security_context(task, run_as_non_root=True)
     kubernetes.use_config_map_as_env(task, CONFIG, ADDRESSES, optional=True)
     kubernetes.use_secret_as_env(task, CONFIG, CREDENTIALS, optional=True)
     return kubernetes.use_field_path_as_env(task, "M2M_PIPELINE_RUN", RUN_ID)
