@@ -9,7 +9,7 @@ UV := .venv/bin/python -m uv
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo mlflow augment test lint format bench images lock clean
+.PHONY: help setup system demo mlflow augment test lint format bench images sbom lock clean
 
 help: ## Show this help
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -61,6 +61,9 @@ bench: .venv/.dev ## Measure speed and quality
 
 images: ## Build the stages' images: make images [IMAGES="base detect"] [REGISTRY=R] [BASE=IMAGE] [PUSH=1] [DOCKER=CLIENT]
 	@python3 scripts/images.py --registry "$(REGISTRY)" --base "$(BASE)" $(if $(PUSH),--push) $(IMAGES)
+
+sbom: .venv/.all ## Write the bill of materials of .venv, CycloneDX: dist/m2m.cdx.json (images get theirs with `make images`)
+	@mkdir -p dist && .venv/bin/python scripts/sbom.py >dist/m2m.cdx.json && echo dist/m2m.cdx.json
 
 lock: .venv/bin/m2m ## Resolve the dependencies anew
 	$(UV) pip compile pyproject.toml -q --upgrade -o requirements/cpu.txt --custom-compile-command "make lock"

@@ -21,6 +21,8 @@ LOCAL_BASE = "m2m/debian:bookworm"
 HOLDS = dict(zip(PAPER, ("detectron2", "e2fgvi", "osx"), strict=True))
 """Whose code an image holds."""
 FULL = "no space left on device"
+BILLS = Path("docker") / "sbom"
+"""Where the bills of materials of the images lie."""
 
 
 class Failed(Exception):
@@ -147,6 +149,19 @@ def build(docker: str, environment: dict[str, str], name: str, registry: str, up
     return address
 
 
+def describe(docker: str, name: str, address: str) -> Path:
+    """Writes the bill of materials of a finished image: what is really in it tells, not the locks."""
+    with (ROOT / "scripts" / "sbom.py").open("rb") as program:
+        command = [docker, "run", "--rm", "--interactive", "--network=none", address, "python3", "-", address]
+        done = subprocess.run(command, stdin=program, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise Failed(f"{address} does not say what is in it: {last(done.stderr)}")
+    path = ROOT / BILLS / f"{name}.cdx.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(done.stdout, encoding="utf-8")
+    return path
+
+
 def main() -> int:
     """Builds what was asked for, in an order in which layers are shared."""
     parser = argparse.ArgumentParser(prog="scripts/images.py", description=__doc__.partition(":")[0] + ".")
@@ -167,6 +182,7 @@ def main() -> int:
         (ROOT / images.BASE_FILE).write_text(upon + "\n", encoding="utf-8")
         for name in args.names or NAMES:
             address = build(docker, environment, name, args.registry, upon)
+            print(f"{address}: {describe(docker, name, address).relative_to(ROOT)}", flush=True)
             if args.push and (pushed := run(docker, "push", "--quiet", address)).returncode != 0:
                 raise Failed(f"cannot push {address}: {last(pushed.stderr)}")
     except (Failed, M2MError) as error:
