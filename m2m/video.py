@@ -1,13 +1,15 @@
 """Video files: probe, read, take a picture, write.
 
-A file is refused rather than shortened: reading ends with an error where decoding stops early or less is found than the
-container announces. Pixels are taken as they are stored: rotation is applied, a sample aspect ratio other than 1 is not
-(340x256 pixels of 64:51 stay 340x256), and nothing is deinterlaced.
+A file is refused rather than shortened or mended: reading ends with an error where decoding stops early, a picture is
+damaged or lost, or less is found than the container announces. What a codec without checksums decodes without a sign of
+damage is taken as it is. Pixels are taken as they are stored: rotation is applied, a sample aspect ratio other than 1
+is not (340x256 pixels of 64:51 stay 340x256), and nothing is deinterlaced.
 """
 
 import errno
 import os
 import shutil
+from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -20,9 +22,11 @@ import cv2
 import numpy as np
 from av.codec.context import Flags
 from av.container import InputContainer
-from av.stream import Disposition
 from av.video.reformatter import Colorspace, Interpolation
 
+from m2m.announced import COUNTED, announced, damaged, pictures, slack
+from m2m.chains import broken
+from m2m.container import MOST_PIXELS, open_video, unreadable
 from m2m.errors import QuarantineError
 from m2m.files import DISK_ERRORS, commit, discard, disk_error, disk_errors, temporary
 
@@ -32,19 +36,12 @@ SUFFIXES = frozenset(
 )
 """Suffixes by which files are taken for videos, in lower case."""
 
-# Containers of moving pictures. Pictures and play lists are not among them: a JPEG named .mp4 would open as a video of
-# one frame, and a play list could make the reader open other files.
-CONTAINERS = "avi,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpeg,mpegts,flv,asf,ogg"
-
 # Without these, colours come out up to 2.4 levels too dark, and other bytes on other CPUs.
 EXACT = int(Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.BITEXACT)
 BT709, UNSPECIFIED, BT601 = 1, 2, 6
 LIMITED = 1
 
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
-
-TOLERANCE = Fraction(1, 50)
-"""Share of a video that may be missing against what its container announces."""
 
 ROUNDING = Fraction(1, 4)
 """Seconds by which a length for all streams may exceed the last packet: few say how long that one lasts."""
@@ -117,13 +114,11 @@ class Frame:
         image: (H, W, 3) uint8 RGB.
         index: Its number from 0.
         pts: Seconds from the first frame, exact.
-        corrupt: Whether the decoder says that it had to make up part of the picture.
     """
 
     image: np.ndarray
     index: int
     pts: Fraction
-    corrupt: bool
 
 
 def probe(path: Path, *, count: bool = False) -> VideoInfo:
@@ -137,8 +132,8 @@ def probe(path: Path, *, count: bool = False) -> VideoInfo:
         QuarantineError: `unreadable`: not a video, without a frame that can be decoded, or shorter than announced; with
             `count` also whatever `read` refuses.
     """
-    info = _look(path)
-    return replace(info, n_frames=sum(1 for _ in _whole(path, info))) if count else info
+    info, expected = _look(path)
+    return replace(info, n_frames=sum(1 for _ in _whole(path, info, expected))) if count else info
 
 
 def read(path: Path, size: tuple[int, int] | None = None) -> Iterator[Frame]:
@@ -156,13 +151,13 @@ def read(path: Path, size: tuple[int, int] | None = None) -> Iterator[Frame]:
         QuarantineError: `unreadable`: as for `probe`; or decoding stops with an error or before the announced end.
             Frames before the fault have been delivered by then: drop what came of them.
     """
-    info = _look(path)
+    info, expected = _look(path)
     if size is None:
         size = (info.width - info.width % 2, info.height - info.height % 2)
         if min(size) < 2:
             raise unreadable(path, f"the picture is only {info.width}x{info.height} pixels")
-    for index, (frame, pts) in enumerate(_whole(path, info)):
-        yield Frame(_picture(frame, size), index, pts, frame.is_corrupt)
+    for index, (frame, pts) in enumerate(_whole(path, info, expected)):
+        yield Frame(_picture(frame, size), index, pts)
 
 
 def picture(path: Path, index: int, size: tuple[int, int] | None = None) -> np.ndarray:
@@ -187,46 +182,43 @@ def picture(path: Path, index: int, size: tuple[int, int] | None = None) -> np.n
     raise unreadable(path, f"it has no frame {index}")
 
 
-def unreadable(path: Path, why: str, **evidence: object) -> QuarantineError:
-    """The error for a file that cannot be read whole."""
-    return QuarantineError("unreadable", f"{path.name!r} cannot be used: {why}", evidence)
+@dataclass(frozen=True)
+class _Expected:
+    """What all packets together promise.
+
+    Attributes:
+        pictures: How many pictures must be decoded.
+        stamps: Time stamps of the packets, sorted; empty where they cannot be trusted.
+    """
+
+    pictures: int
+    stamps: list[int]
 
 
-@contextmanager
-def _open(path: Path) -> Iterator[tuple[InputContainer, av.VideoStream]]:
-    if not path.is_file():
-        raise unreadable(path, "there is no such file")
-    if path.stat().st_size == 0:
-        raise unreadable(path, "the file is empty")
-    options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
-    try:
-        # With `file:` a colon in the name is not taken for a protocol.
-        container = av.open(f"file:{path.absolute()}", metadata_errors="ignore", options=options)
-    except (av.FFmpegError, OSError) as error:
-        raise unreadable(path, f"it is not a video file, or its header is broken ({error.strerror})") from error
-    with container:
-        streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-        if not streams:
-            raise unreadable(path, f"it holds no moving picture, only {len(container.streams)} other stream(s)")
-        stream = streams[0]
-        # One thread: how a decoder hides damage must not depend on timing.
-        stream.codec_context.thread_count = 1
-        stream.codec_context.thread_type = "NONE"
-        yield container, stream
-
-
-def _look(path: Path) -> VideoInfo:
+def _look(path: Path) -> tuple[VideoInfo, _Expected]:
     """Reads all packets without decoding, then decodes one frame."""
-    with _open(path) as (container, stream):
+    with open_video(path) as (container, stream):
+        name, codec = container.format.name, stream.codec_context.name
         pts: list[int | None] = []
-        own_end, any_end = 0, Fraction(0)
+        own_end, expected, listed, last = 0, 0, 0, 0
+        any_start: Fraction | None = None
+        any_end = Fraction(0)
         try:
             for packet in container.demux():
                 stamp = packet.pts if packet.pts is not None else packet.dts
                 end = None if stamp is None else stamp + (packet.duration or 0)
-                if end is not None:
+                if stamp is not None and end is not None:
+                    start = stamp * packet.time_base
+                    any_start = start if any_start is None else min(any_start, start)
                     any_end = max(any_end, end * packet.time_base)
-                if packet.stream is stream and packet.size and not packet.is_discard:
+                if packet.stream is not stream or not packet.size:
+                    continue
+                if damaged(packet, codec):
+                    raise unreadable(path, f"picture {listed} was not stored whole", frame=listed)
+                listed += 1
+                last = pictures(packet, codec)
+                expected += last
+                if not packet.is_discard:
                     pts.append(packet.pts)
                     own_end = max(own_end, end or 0)
         except av.FFmpegError as error:
@@ -234,24 +226,29 @@ def _look(path: Path) -> VideoInfo:
         if not pts or stream.time_base is None:
             raise unreadable(path, "it holds no picture")
         fps, time_base = _rate(path, container, stream, pts)
-        ticks = [p for p in pts if p is not None]
+        stamped = _stamped(container, pts)
+        ticks = sorted(p for p in pts if p is not None)
         duration = len(pts) / fps
-        if _stamped(container, pts):
-            duration = (max(ticks) - min(ticks)) * stream.time_base + 1 / fps
-        announced = _announced(container, stream, fps)
-        reached = duration if announced.own else any_end + ROUNDING
-        if announced.own and _stamped(container, pts):
-            reached = max(duration, (own_end - min(ticks)) * stream.time_base)
-        if announced.seconds is None and container.format.name == "asf":
+        if stamped:
+            duration = (ticks[-1] - ticks[0]) * stream.time_base + 1 / fps
+        said = announced(container, stream, fps)
+        reached = duration if said.own else any_end + ROUNDING - ((any_start or 0) if name == "asf" else 0)
+        if said.own and stamped:
+            reached = max(duration, (own_end - ticks[0]) * stream.time_base)
+        if said.seconds is None and name == "asf":
             raise unreadable(path, "it announces no length, as a file that was cut off does")
-        if announced.seconds is not None and reached < announced.seconds - _slack(announced.seconds, fps):
+        if said.seconds is not None and reached < said.seconds - slack(said.seconds, fps):
             raise unreadable(
                 path,
-                f"it ends after {float(reached):.2f} of the {float(announced.seconds):.2f} seconds it announces",
+                f"it ends after {float(reached):.2f} of the {float(said.seconds):.2f} seconds it announces",
                 found_seconds=float(reached),
-                announced_seconds=float(announced.seconds),
+                announced_seconds=float(said.seconds),
             )
-        name, codec = container.format.name, stream.codec_context.name
+        if name in COUNTED and stream.frames and listed != stream.frames:
+            text = f"it announces {stream.frames} pictures, and {listed} were found"
+            raise unreadable(path, text, frames=listed, announced_frames=stream.frames)
+        if gap := broken(path, name):
+            raise unreadable(path, gap)
         has_audio = bool(container.streams.audio)
         aspect = Fraction(stream.sample_aspect_ratio or 1)
     frame = next(_decode(path), None)
@@ -260,7 +257,9 @@ def _look(path: Path) -> VideoInfo:
     rotation = _rotation(frame)
     width, height = (frame.height, frame.width) if rotation % 180 else (frame.width, frame.height)
     aspect = 1 / aspect if rotation % 180 else aspect
-    return VideoInfo(width, height, fps, time_base, None, duration, rotation, has_audio, name, codec, aspect)
+    info = VideoInfo(width, height, fps, time_base, None, duration, rotation, has_audio, name, codec, aspect)
+    # The decoder of MPEG-4 keeps the second picture of a packet until another packet comes: the last one's is lost.
+    return info, _Expected(expected - max(0, last - 1), ticks if stamped else [])
 
 
 def _stamped(container: InputContainer, pts: list[int | None]) -> bool:
@@ -289,46 +288,32 @@ def _rate(
     return (len(ticks) - 1) / ((ticks[-1] - ticks[0]) * base), base
 
 
-@dataclass(frozen=True)
-class _Announced:
-    """What the container promises: seconds or None, and whether of the video itself or of the longest stream."""
-
-    seconds: Fraction | None
-    own: bool
-
-
-def _announced(container: InputContainer, stream: av.VideoStream, fps: Fraction) -> _Announced:
-    base = Fraction(stream.time_base or 1)
-    if container.format.name == "avi" and stream.frames:
-        # FFmpeg shortens the duration of an AVI to what the size of the file allows; the count is left alone.
-        return _Announced(stream.frames / fps, True)
-    if stream.duration and container.format.name != "asf":  # where it is that of the longest stream
-        return _Announced(stream.duration * base, True)
-    if container.duration:
-        return _Announced(Fraction(container.duration, av.time_base), False)
-    return _Announced(None, False)
-
-
-def _slack(seconds: Fraction, fps: Fraction) -> Fraction:
-    """How much may be missing: real files announce a frame or two more than they hold."""
-    return max(2 / fps, seconds * TOLERANCE)
-
-
 def _decode(path: Path) -> Iterator[av.VideoFrame]:
-    index = 0
-    with _open(path) as (container, stream):
+    index, size = 0, (0, 0)
+    with open_video(path) as (container, stream):
         try:
             for frame in container.decode(stream):
+                if frame.is_corrupt:
+                    raise unreadable(path, f"frame {index} is damaged", frame=index)
+                if index and (frame.width, frame.height) != size:
+                    text = (
+                        f"its pictures change from {size[0]}x{size[1]} to {frame.width}x{frame.height} at frame {index}"
+                    )
+                    raise unreadable(path, text, frame=index)
+                size = frame.width, frame.height
                 yield frame
                 index += 1
         except av.FFmpegError as error:
-            raise unreadable(path, f"decoding stopped at frame {index}: {error.strerror}", frame=index) from error
+            most = "" if index else f"; a picture may have {MOST_PIXELS} pixels at most"
+            raise unreadable(path, f"decoding stopped at frame {index}: {error.strerror}{most}", frame=index) from error
 
 
-def _whole(path: Path, info: VideoInfo) -> Iterator[tuple[av.VideoFrame, Fraction]]:
+def _whole(path: Path, info: VideoInfo, expected: _Expected) -> Iterator[tuple[av.VideoFrame, Fraction]]:
     """All frames with their seconds from the first; an error if they do not reach the end."""
-    count, pts, origin = 0, Fraction(-1), 0
+    count, pts, origin, fields, first = 0, Fraction(-1), 0, False, None
     for count, frame in enumerate(_decode(path), 1):
+        if count == 1:
+            fields, first = frame.interlaced_frame, frame.pts
         if info.time_base is None:
             pts = (count - 1) / info.fps
         else:
@@ -338,9 +323,13 @@ def _whole(path: Path, info: VideoInfo) -> Iterator[tuple[av.VideoFrame, Fractio
                 raise unreadable(path, f"the time stamp of frame {count - 1} does not come after the one before it")
         yield frame, pts
     end = pts + 1 / info.fps
-    if end < info.duration - _slack(info.duration, info.fps):
+    if end < info.duration - slack(info.duration, info.fps):
         text = f"only {count} frames, {float(end):.2f} of {float(info.duration):.2f} seconds, could be decoded"
         raise unreadable(path, text, frames=count, found_seconds=float(end), announced_seconds=float(info.duration))
+    # Pictures before the first that needs no other cannot be decoded; of interlaced ones a packet may hold a half.
+    wanted = expected.pictures - (0 if first is None else bisect_left(expected.stamps, first))
+    if count < (wanted // 2 if fields else wanted):
+        raise unreadable(path, f"only {count} of its {expected.pictures} pictures could be decoded", frames=count)
 
 
 def _rotation(frame: av.VideoFrame) -> int:

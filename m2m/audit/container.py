@@ -13,6 +13,8 @@ import av
 from av.stream import Disposition
 
 from m2m.audit.rows import Check
+from m2m.container import open_container
+from m2m.errors import QuarantineError
 
 HOLDERS = {
     **dict.fromkeys((b"moov", b"trak", b"edts", b"mdia", b"minf", b"dinf", b"stbl", b"udta"), 0),
@@ -84,7 +86,7 @@ def check_file(path: Path) -> Check:
     try:
         data = path.read_bytes()
         wrong = [*_wrong_streams(path), *_wrong_boxes(data)]
-    except (OSError, ValueError, struct.error, av.FFmpegError) as error:
+    except (OSError, ValueError, struct.error, av.FFmpegError, QuarantineError) as error:
         wrong = [f"it is not a whole MP4: {error}"]
     figures = {"why": "; ".join(wrong[:10])} if wrong else {"bytes": len(data)}
     return Check(not wrong, figures)
@@ -92,12 +94,12 @@ def check_file(path: Path) -> Check:
 
 def _wrong_streams(path: Path) -> list[str]:
     wrong = []
-    with av.open(f"file:{path.absolute()}", metadata_errors="replace") as container:
+    with open_container(path, metadata_errors="replace") as container:
         kinds = [s.type for s in container.streams]
         if kinds != ["video"]:
             wrong.append(f"its streams are {', '.join(kinds) or 'none'}, not one video")
         for stream in container.streams.video:
-            name = stream.codec_context.name
+            name = stream.codec_context.name if stream.codec_context else "unknown"
             if name != "h264" or stream.disposition & Disposition.attached_pic:
                 wrong.append(f"stream {stream.index} is {name}, not H.264 video")
         if container.chapters():

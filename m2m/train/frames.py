@@ -14,7 +14,8 @@ import numpy as np
 from av.container import InputContainer
 
 from m2m.clips import Clip
-from m2m.errors import InputError
+from m2m.container import open_video
+from m2m.errors import InputError, QuarantineError
 from m2m.train.cache import FrameCache
 from m2m.train.clips import LabelledSet
 from m2m.train.params import InputParams, ModelParams
@@ -59,29 +60,23 @@ def decode(
     try:
         frames = None
         if numbers is not None and count is not None:
-            with _open(path) as container:
-                frames = _direct(path, container, numbers, count, size, crop)
+            with open_video(path, strict=False) as (container, stream):
+                frames = _direct(path, container, stream, numbers, count, size, crop)
         if frames is None:
-            with _open(path) as container:
-                frames = {i: _picture(f, size, crop) for i, f in _from_start(path, container, numbers)}
-    except (av.FFmpegError, OSError, IndexError) as error:
+            with open_video(path) as (container, stream):
+                frames = {i: _picture(f, size, crop) for i, f in _from_start(path, container, stream, numbers)}
+    except (av.FFmpegError, OSError, QuarantineError) as error:
         raise InputError(f"{path} cannot be decoded: {error}", "ingest the data set again") from error
     if not frames or (numbers is not None and numbers - frames.keys()):
         raise InputError(f"{path} has fewer frames than its manifest says", "ingest the data set again")
     return frames
 
 
-def _open(path: Path) -> InputContainer:
-    container = av.open(f"file:{path.absolute()}", metadata_errors="ignore")
-    context = container.streams.video[0].codec_context
-    context.thread_count = 1  # clips are decoded side by side, and damage shows the same always
-    context.thread_type = "NONE"
-    return container
-
-
-def _from_start(path: Path, container: InputContainer, wanted: set[int] | None) -> Iterator[tuple[int, av.VideoFrame]]:
+def _from_start(
+    path: Path, container: InputContainer, stream: av.VideoStream, wanted: set[int] | None
+) -> Iterator[tuple[int, av.VideoFrame]]:
     last = None if wanted is None else max(wanted)
-    for index, frame in enumerate(container.decode(container.streams.video[0])):
+    for index, frame in enumerate(container.decode(stream)):
         _check(path, frame, index)
         if wanted is None or index in wanted:
             yield index, frame
@@ -90,10 +85,15 @@ def _from_start(path: Path, container: InputContainer, wanted: set[int] | None) 
 
 
 def _direct(
-    path: Path, container: InputContainer, wanted: set[int], count: int, size: Size, crop: float
+    path: Path,
+    container: InputContainer,
+    stream: av.VideoStream,
+    wanted: set[int],
+    count: int,
+    size: Size,
+    crop: float,
 ) -> dict[int, np.ndarray] | None:
     """Wanted frames and no others; None where the file does not allow to find them."""
-    stream = container.streams.video[0]
     # FFmpeg's time stamps of an AVI are in the wrong order where there are B-frames.
     if stream.codec_context.name != "h264" or container.format.name == "avi":
         return None

@@ -164,7 +164,7 @@ def kept(toys, tmp_path):
 
 def test_frames_on_the_disk_are_not_decoded_again(kept, monkeypatch):
     data, params, _ = kept
-    monkeypatch.setattr("m2m.train.frames.av.open", None)
+    monkeypatch.setattr("m2m.train.frames.open_video", None)
     assert len(Frames(data, data.train, MODEL, params).take(0, [0, 11])) == 2
 
 
