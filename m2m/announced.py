@@ -6,7 +6,7 @@ from fractions import Fraction
 import av
 from av.container import InputContainer
 
-from m2m.chains import ffv1_is_whole
+from m2m.chains import ffv1_is_whole, jpeg_is_whole
 
 TOLERANCE = Fraction(1, 50)
 """Share of a video that may be missing against the seconds that its container announces."""
@@ -67,4 +67,5 @@ def damaged(packet: av.Packet, codec: str) -> bool:
         return True
     if codec in NEVER_ZERO:
         return bytes(BLOCK) in bytes(packet)
-    return codec == "ffv1" and not ffv1_is_whole(bytes(packet))
+    whole = {"ffv1": ffv1_is_whole, "mjpeg": jpeg_is_whole}.get(codec)
+    return whole is not None and not whole(bytes(packet))

@@ -4,16 +4,21 @@ FFmpeg looks for the next part that makes sense where one does not, and says not
 """
 
 import mmap
+import re
 import struct
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-SEGMENT, CLUSTER = 0x18538067, 0x1F43B675
+SEGMENT = 0x18538067
+MASTERS = frozenset({0x1549A966, 0x1654AE6B, 0xAE, 0xE0, 0x55B0, 0x1F43B675, 0xA0})
+"""Elements of Matroska that hold elements: info, tracks, track, video, colour, cluster, group of blocks."""
 FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 HEAD = 1 << 16
 MIRRORED = bytes(int(f"{i:08b}"[::-1], 2) for i in range(256))
 NO_BYTES = 0xFFFFFFFF
+SCANNED = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+"""What ends the coded part of a JPEG."""
 
 NEEDED = {
     b"trak": ((b"tkhd",), (b"mdia",)),
@@ -102,30 +107,35 @@ def _numbered(data: Bytes, size: int, first: int) -> str | None:
 
 
 def _matroska(data: Bytes) -> str | None:
-    """Elements of id, length and content; those of a segment, and in it those of its clusters."""
+    """Elements of id, length and content: those of a segment, and those in its masters."""
+    at = 0
     try:
         _, length, at = _element(data, 0)
         at += length or 0
         kind, length, at = _element(data, at)
+        end = len(data) if length is None else at + length
         if kind != SEGMENT:
             return None
-        end = len(data) if length is None else at + length
-        if end > len(data):
-            return _short(len(data), end)
-        while at < end:
-            kind, length, inside = _element(data, at)
-            if length is not None and inside + length > end:
-                return _gap(at)
-            # One of unknown length, as in a live stream, ends where the next begins: what is in it comes here, too.
-            stop = inside if length is None else inside + length
-            while kind == CLUSTER and inside < stop:
-                _, length, content = _element(data, inside)
-                if length is None or content + length > stop:
-                    return _gap(inside)
-                inside = content + length
-            at = stop
+        return _short(len(data), end) if end > len(data) else _elements(data, at, end)
     except (IndexError, ValueError):
         return _gap(at)
+
+
+def _elements(data: Bytes, at: int, end: int) -> str | None:
+    while at < end:
+        begin = at
+        try:
+            kind, length, at = _element(data, at)
+        except (IndexError, ValueError):
+            return _gap(begin)
+        # One of unknown length, as in a live stream, ends where the next begins: what is in it comes here, too.
+        stop = at if length is None else at + length
+        if stop > end:
+            return _gap(begin)
+        wrong = _elements(data, at, stop) if kind in MASTERS else None
+        if wrong:
+            return wrong
+        at = stop
     return None
 
 
@@ -198,6 +208,33 @@ def ffv1_is_whole(packet: bytes) -> bool:
         return _slices(packet, 3) is not None
     # Theirs goes from the highest bit to the lowest, zlib's the other way; over a slice and its sum it comes to 0.
     return all(zlib.crc32(packet[a:b].translate(MIRRORED), NO_BYTES) == NO_BYTES for a, b in with_sums)
+
+
+def jpeg_is_whole(packet: bytes) -> bool:
+    """Whether a JPEG is a chain of segments that FFmpeg can decode, up to the end of its first picture.
+
+    FFmpeg leaves out a segment that it does not know, be it the one that says how the picture is coded.
+    """
+    at, framed = packet.find(b"\xff\xd8") + 2, False
+    while 2 <= at <= len(packet) - 4:
+        if packet[at] != 0xFF:
+            return False
+        kind = packet[at + 1]
+        if kind == 0xFF:
+            at += 1
+            continue
+        if kind == 0xD9:
+            return framed
+        framed |= kind in (0xC0, 0xC1, 0xC2, 0xC3)
+        if kind in range(0xC5, 0xD9) and kind != 0xCC:
+            return False
+        at += 2 + int.from_bytes(packet[at + 2 : at + 4])
+        if kind == 0xDA:
+            found = SCANNED.search(packet, at)
+            if found is None:
+                return framed  # some cameras leave out the end of a picture
+            at = found.start()
+    return framed
 
 
 def _slices(packet: bytes, trailer: int) -> list[tuple[int, int]] | None:

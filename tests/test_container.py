@@ -149,3 +149,20 @@ def test_a_picture_of_more_than_the_stated_pixels_is_refused_before_it_is_decode
     monkeypatch.undo()
     ODD["bomb_jpeg.mov"].make(tmp_path / "bomb.mov")  # its header says 64x64
     refused(tmp_path / "bomb.mov", f"stopped at frame 0: .* {MOST_PIXELS} pixels at most")
+
+
+def test_a_jpeg_of_which_a_segment_is_lost_is_refused(tmp_path):
+    path = written(tmp_path / "clip.mov", "mjpeg", "yuvj420p")
+    assert probe(path, count=True).n_frames == 10
+    data = path.read_bytes()
+    third = [at for at in range(len(data)) if data[at : at + 2] == b"\xff\xc0"][2]
+    with_bytes(path, third, b"\xff\xcb")
+    refused(path, "picture 2 was not stored whole")
+
+
+def test_a_damaged_header_of_a_matroska_file_is_refused(tmp_path):
+    path = written(tmp_path / "clip.mkv", "libx264")
+    at = path.read_bytes().index(b"\xe0", path.read_bytes().index(b"\x16\x54\xae\x6b"))
+    assert broken(path, "matroska,webm") is None
+    with_bytes(path, at + 1, b"\x88")  # the length of what says how large the picture is
+    assert "no part of it" in str(broken(path, "matroska,webm"))

@@ -121,9 +121,3 @@ def _child(path: Path, truth: tuple[str, ...] | None, pipe: int) -> None:
     with os.fdopen(pipe, "wb") as out:
         out.write(json.dumps({"verdict": found.verdict, "why": found.why, "frames": found.frames}).encode())
     os._exit(0)
-
-
-def is_of(path: Path, other: Path) -> bool:
-    """Whether a file begins as another: its pictures are then those of the other, or none."""
-    with path.open("rb") as one, other.open("rb") as two:
-        return one.read(32) == two.read(32)

@@ -187,3 +187,5 @@ KINDS: dict[str, Mutation] = {
     )
 }
 """All kinds of damage by name."""
+OF_OTHER = frozenset({"foreign_head"})
+"""Those in which, if anything, the other file's pictures are to be seen."""
