@@ -5,11 +5,14 @@ IMAGES ?=
 REGISTRY ?= m2m
 BASE ?=
 OUT ?= out
+MINUTES ?= 10
+SEED ?= 0
+FILES ?= 500
 UV := .venv/bin/python -m uv
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo mlflow augment test lint format bench images sbom lock clean
+.PHONY: help setup system demo mlflow augment test lint format fuzz bench images sbom lock clean
 
 help: ## Show this help
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -55,6 +58,9 @@ lint: .venv/.dev ## Check format, style and types
 format: .venv/.dev ## Format the code
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
+
+fuzz: .venv/.dev ## Break files for a while: make fuzz [MINUTES=10] [SEED=0] [FILES=500]
+	.venv/bin/python -m tests.fuzz --minutes $(MINUTES) --seed $(SEED) --files $(FILES)
 
 bench: .venv/.dev ## Measure speed and quality
 	.venv/bin/python -m benchmarks

@@ -14,6 +14,7 @@ SEGMENT = 0x18538067
 MASTERS = frozenset({0x1549A966, 0x1654AE6B, 0xAE, 0xE0, 0x55B0, 0x1F43B675, 0xA0})
 """Elements of Matroska that hold elements: info, tracks, track, video, colour, cluster, group of blocks."""
 FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+PACKETS = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
 HEAD = 1 << 16
 MIRRORED = bytes(int(f"{i:08b}"[::-1], 2) for i in range(256))
 NO_BYTES = 0xFFFFFFFF
@@ -56,8 +57,16 @@ def _avi(data: Bytes) -> str | None:
 
 
 def _asf(data: Bytes) -> str | None:
-    at = data[:HEAD].find(FILE_PROPERTIES)
-    return None if at < 0 or at + 48 > len(data) else _short(len(data), struct.unpack_from("<Q", data, at + 40)[0])
+    """Packets of one size behind the header; all begin alike."""
+    about, start = data[:HEAD].find(FILE_PROPERTIES), int.from_bytes(data[16:24], "little")
+    if about < 0 or data[start : start + 16] != PACKETS or start + 50 > len(data):
+        return _gap(min(start, len(data)))
+    size, count = struct.unpack_from("<I", data, about + 92)[0], struct.unpack_from("<Q", data, start + 40)[0]
+    first = start + 50
+    if first + size * count > len(data):
+        return _short(len(data), first + size * count)
+    places, begin = range(first, first + size * count, size or 1), data[first : first + 3]
+    return next((_gap(at) for at in places if data[at : at + 3] != begin), None)
 
 
 def _short(size: int, said: int) -> str | None:

@@ -10,7 +10,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyarrow as pa
@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from m2m.errors import InputError
 from m2m.files import file_sha256, write_atomic
 from m2m.fingerprints import canonical, fingerprint
+from m2m.parsing import parse_json, typed
 from m2m.tombstone import stop_if_purged
 from m2m.video import SUFFIXES
 from m2m.wording import printable
@@ -320,7 +321,7 @@ def _scan_csv(path: Path) -> list[Clip]:
         key = Path(name).as_posix().lstrip("/")
         if key in found:
             raise InputError(f"{path}, row {number}: {name!r} is there twice")
-        if not file_path.is_file():
+        if not _is_file(file_path):
             missing.append(f"row {number}: {name}")
         found[key] = Clip("", str(file_path), label.strip(), split.strip())
     if missing:
@@ -328,6 +329,13 @@ def _scan_csv(path: Path) -> list[Clip]:
     if not found:
         raise InputError(f"{path} names no video", "a row is path,label or path,label,split")
     return _named(found)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name too long to be one
+        return False
 
 
 def _named(found: dict[str, Clip]) -> list[Clip]:
@@ -351,6 +359,9 @@ def read_manifest(path: Path) -> list[Clip]:
         raise InputError(f"{path} is not a manifest: {' '.join(str(error).split())}") from error
     clips = sorted((Clip(**row) for row in rows), key=lambda c: c.clip_id)
     _check(clips, path)
+    for clip in clips:
+        if clip.status == "ok" and (PurePosixPath(clip.path).is_absolute() or ".." in PurePosixPath(clip.path).parts):
+            raise InputError(f"{path}: {clip.clip_id!r} is {clip.path!r:.200}, which is not in the data set's folder")
     return clips
 
 
@@ -406,8 +417,8 @@ def read_card(folder: Path) -> DatasetCard:
     """
     path = folder / CARD
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        return DatasetCard(**{**values, "licences": tuple(values["licences"])})
+        values = parse_json(path.read_text(encoding="utf-8"))
+        return typed(DatasetCard, values)
     except OSError as error:
         raise InputError(f"{folder} is not a data set: cannot read {CARD}: {error.strerror}") from error
     except (ValueError, TypeError, KeyError) as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 from m2m import spool
 from m2m.errors import InputError
 from m2m.files import file_sha256, write_atomic
+from m2m.parsing import parse_json
 from m2m.store import Store, checked
 
 PREFIX = "tracking/"
@@ -46,7 +47,7 @@ def fetch(store: Store, folder: Path) -> list[Path]:
         if path.exists():
             continue
         try:
-            index = json.loads(store.read(key))
+            index = parse_json(store.read(key))
             files = {spool.kept(path, name): str(sha256) for name, sha256 in index["files"].items()}
             entries, state = index["entries"].encode(), index["state"].encode()
         except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-import yaml
-
 from m2m.augment.body import BodyParams
 from m2m.augment.compose import PAINTED, ComposeParams
 from m2m.augment.detect import DetectParams
@@ -27,6 +25,7 @@ from m2m.augment.render import RenderParams
 from m2m.augment.verify import VerifyParams
 from m2m.augment.window import WindowParams
 from m2m.errors import InputError
+from m2m.parsing import parse_yaml
 from m2m.video import VideoParams
 
 T = TypeVar("T")
@@ -178,7 +177,7 @@ def _value(hint: Any, value: Any, where: str, at: str) -> Any:
     if isinstance(hint, type) and isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
         return value
     want = getattr(hint, "__name__", None) if origin is None else str(hint)
-    raise InputError(f"{where}: {at} must be {want or hint}, not {value!r}")
+    raise InputError(f"{where}: {at} must be {want or hint}, not {value!r:.200}")
 
 
 def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -208,10 +207,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
         InputError: The file is missing, not YAML, or not a mapping.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = parse_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict | None):
         raise InputError(f"{path} must hold a mapping, not {type(values).__name__}")

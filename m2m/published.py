@@ -6,6 +6,7 @@ from pathlib import Path
 
 from m2m.errors import InputError
 from m2m.files import file_sha256
+from m2m.parsing import parse_json
 from m2m.shards import new_folder, read_folder
 from m2m.store import MissingError, Store
 from m2m.tombstone import tombstone
@@ -63,7 +64,7 @@ def fetch_published(identity: str, store: Store, folder: Path) -> Path:
         raise InputError(f"{identity!r} is not the hash of a data set", "it has 64 hexadecimal digits")
     key = f"datasets/{identity}/{INDEX}"
     try:
-        index = json.loads(store.read(key))
+        index = parse_json(store.read(key))
         files = {str(name): str(sha256) for name, sha256 in index["files"].items()}
     except MissingError as error:
         if tombstone(identity, store) is not None:

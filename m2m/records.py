@@ -15,6 +15,7 @@ from typing import Any
 
 from m2m.files import file_sha256, write_atomic
 from m2m.fingerprints import fingerprint
+from m2m.parsing import parse_json, typed
 from m2m.store import DamagedError, MissingError, Store, blob_key, get_blob, put_blob
 
 LOOKS = 32
@@ -203,7 +204,7 @@ def _encoded(record: Record) -> bytes:
 def _decoded(data: bytes, key: str) -> Record | None:
     """The record in a file of a name, or None if it is not whole or another one."""
     try:
-        record = parse(json.loads(data))
+        record = parse(parse_json(data))
         return record if record.key == key else None
     except (ValueError, TypeError, AttributeError):
         return None
@@ -216,7 +217,7 @@ def parse(values: dict[str, Any]) -> Record:
         TypeError: A field is missing or unknown.
         ValueError: An output leads out of the folder, or has no hash.
     """
-    record = Record(**values)
+    record = typed(Record, values)
     for path, digest in record.outputs.items():
         at = PurePosixPath(path)
         if not path or at.is_absolute() or ".." in at.parts or not re.fullmatch(r"[0-9a-f]{64}", str(digest)):

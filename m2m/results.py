@@ -7,6 +7,7 @@ from pathlib import Path
 
 from m2m.errors import InputError
 from m2m.files import write_atomic
+from m2m.parsing import parse_json
 from m2m.records import Record, parse
 from m2m.store import Store, get_blob
 
@@ -64,7 +65,7 @@ def read_results(folder: Path, stage: str) -> Results:
     """
     path = folder / FILE
     try:
-        values = json.loads(path.read_bytes())
+        values = parse_json(path.read_bytes())
     except OSError as error:
         raise InputError(f"{folder} holds no results: cannot read {FILE}: {error.strerror}") from error
     except ValueError as error:
@@ -75,7 +76,9 @@ def read_results(folder: Path, stage: str) -> Results:
         if values["stage"] != stage:
             raise InputError(f"{path} holds results of {values['stage']}, not of {stage}", "check the wiring")
         records = tuple(parse(record) for record in values["records"])
-        results = Results(stage, values["shard"], records, tuple(values["licences"]))
+        if type(values["shard"]) is not int:
+            raise TypeError(f"the shard is {values['shard']!r:.80}")
+        results = Results(stage, values["shard"], records, tuple(map(str, values["licences"])))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{path} is damaged: {error}", "run its stage again") from error
     return results

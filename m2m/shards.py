@@ -19,6 +19,7 @@ from m2m import tars
 from m2m.clips import MANIFEST, Clip, DatasetCard, data_hash, read_card, read_manifest, write_card, write_manifest
 from m2m.errors import InputError
 from m2m.files import disk_errors, file_sha256, write_atomic
+from m2m.parsing import parse_json, typed
 from m2m.store import MissingError, Store
 from m2m.tombstone import stop_if_purged, tombstone
 
@@ -109,7 +110,7 @@ def read_shards(folder: Path) -> dict[int, Shard]:
     """
     path = folder / FILE
     try:
-        shards = [Shard(**values) for values in json.loads(path.read_bytes())]
+        shards = [typed(Shard, values) for values in parse_json(path.read_bytes())]
     except OSError as error:
         raise InputError(
             f"{folder} has no shards: cannot read {FILE}: {error.strerror}", "m2m pack it first"

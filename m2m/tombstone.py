@@ -8,6 +8,7 @@ from typing import Any
 
 from m2m.errors import InputError
 from m2m.files import write_atomic
+from m2m.parsing import parse_json
 from m2m.store import MissingError, Store
 
 FILE = "PURGED.json"
@@ -28,7 +29,7 @@ def tombstone(identity: str, store: Store) -> dict[str, Any] | None:
     if not re.fullmatch(r"[0-9a-f]{64}", identity):
         return None
     try:
-        return json.loads(store.read(tombstone_key(identity)))
+        return parse_json(store.read(tombstone_key(identity)))
     except MissingError:
         return None
 
@@ -63,7 +64,7 @@ def stop_if_purged(folder: Path) -> None:
     """
     path = folder / FILE
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
+        about = parse_json(path.read_text(encoding="utf-8"))
         what, when, dataset = about["what"], about["when"], about["dataset"]
     except OSError:
         return

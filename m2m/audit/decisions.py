@@ -5,10 +5,9 @@ and never for a check that is not about pictures.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from m2m.audit.bound import Bound, residual
 from m2m.audit.rows import AUDIT, Check, Row, read_audit
@@ -16,6 +15,7 @@ from m2m.clips import Clip
 from m2m.errors import GateError, InputError
 from m2m.files import write_atomic
 from m2m.fingerprints import canonical, fingerprint
+from m2m.parsing import parse_json, typed
 
 REVIEW = "review.json"
 SCHEMA = 1
@@ -295,18 +295,13 @@ def updated(folder: Path, new: Reviews, clips: Iterable[Clip]) -> Reviews:
 
 def _read(path: Path) -> Reviews:
     try:
-        values = json.loads(path.read_bytes())
+        values = parse_json(path.read_bytes())
         if values["schema"] != SCHEMA:
             raise ValueError(f"schema {values['schema']}")
-        tallies = tuple(_tally(t) for t in values["tallies"])
-        decisions = tuple(Decision(**{**d, "seen": tuple(d["seen"])}) for d in values["decisions"])
+        tallies = tuple(typed(Tally, t) for t in values["tallies"])
+        decisions = tuple(typed(Decision, d) for d in values["decisions"])
         if any(d.verdict not in (NOTHING, SOMEBODY) for d in decisions):
             raise ValueError("a verdict is unknown")
         return Reviews(str(values["dataset"]), tallies, decisions)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(f"{path} is damaged: {error!r:.200}", "record the answers again: m2m audit decide") from error
-
-
-def _tally(values: Mapping[str, Any]) -> Tally:
-    kinds = {name: (int(seen), int(of)) for name, (seen, of) in values["kinds"].items()}
-    return Tally(**{**values, "kinds": kinds})

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from m2m.audit.bound import interval
+from m2m.parsing import parse_json
 
 ATTACK = "attack.json"
 
@@ -20,7 +21,7 @@ def attack(path: Path, dataset: str) -> dict[str, Any]:
     if not path.is_file():
         return {**none, "why": "no attacker was run"}
     try:
-        values = json.loads(path.read_bytes())
+        values = parse_json(path.read_bytes())
         if dataset not in values.get("conditions", {}).get("variants", {"": dataset}).values():
             return {**none, "why": f"{ATTACK} is of another data set: it does not count"}
         rows = [_attack_row(row) for row in values["rows"]]

@@ -1,6 +1,5 @@
 """The gate: whether a merged data set may be used."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from m2m.audit.params import GateParams
 from m2m.audit.rows import Row, read_audit
 from m2m.clips import MANIFEST, Clip, data_hash, read_card, read_manifest
 from m2m.errors import GateError, InputError
+from m2m.parsing import parse_json
 
 HELD = "held.json"
 SHOWN = 10
@@ -129,7 +129,7 @@ def _held(merged: Path) -> Mapping[str, str]:
     if not path.is_file():
         return {}
     try:
-        return {str(name): str(about["what"]) for name, about in json.loads(path.read_bytes())["clips"].items()}
+        return {str(name): str(about["what"]) for name, about in parse_json(path.read_bytes())["clips"].items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(f"{path} is damaged: {error!r}", "merge again") from error
 

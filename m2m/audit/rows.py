@@ -9,6 +9,7 @@ from typing import Any
 from m2m.errors import InputError
 from m2m.files import write_atomic
 from m2m.fingerprints import canonical
+from m2m.parsing import parse_json
 
 AUDIT = "audit.json"
 SCHEMA = 1
@@ -111,7 +112,7 @@ def read_audit(folder: Path) -> tuple[list[Row], dict[str, Any]]:
     """
     path = folder / AUDIT
     try:
-        values = json.loads(path.read_bytes())
+        values = parse_json(path.read_bytes())
         if values["schema"] != SCHEMA:
             raise InputError(f"{path} has schema {values['schema']}, this code reads {SCHEMA}", "audit again")
         rows = [row_from(r) for r in values["rows"]]

@@ -17,6 +17,7 @@ from m2m.audit.rows import AUDIT, read_audit
 from m2m.clips import CARD, MANIFEST, Clip, data_hash, read_card, read_manifest
 from m2m.errors import GateError, InfrastructureError, InputError
 from m2m.files import file_sha256, write_atomic
+from m2m.parsing import parse_json
 from m2m.shards import FILE as SHARDS
 from m2m.shards import read_shards
 
@@ -187,7 +188,7 @@ def _read(path: Path) -> tuple[dict[str, Any], "Ed25519PublicKey"]:
             "its owner runs m2m audit certify --key",
         )
     try:
-        values = json.loads(path.read_bytes())
+        values = parse_json(path.read_bytes())
         signed = values["signed"]
         key = keys.Ed25519PublicKey.from_public_bytes(base64.b64decode(values["public_key"], validate=True))
         signature = base64.b64decode(values["signature"], validate=True)

@@ -26,15 +26,15 @@ from m2m.arrays import read_arrays
 from m2m.augment.bodies import N_JOINTS, Body, Camera, FrameBodies
 from m2m.augment.people import FramePeople, Landmarks, Person
 from m2m.augment.window import Window
-from m2m.errors import QuarantineError
+from m2m.container import MOST_PIXELS
+from m2m.errors import InputError, M2MError
 from m2m.files import write_atomic
+from m2m.parsing import parse_json
 
 LONGEST_LINE = 64 << 20
-"""Bytes of a frame's people at most: a hundred in a picture of 8K need less."""
-MOST_PIXELS = 1 << 27
-"""Of a mask: four times 8K."""
-MOST_FRAMES = 1 << 14
-"""Of a window."""
+"""Bytes of a line: the masks of one frame."""
+MOST_LINES = 10_000
+"""Frames of a window."""
 
 
 @contextmanager
@@ -52,13 +52,25 @@ def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
     """The lines of such a file.
 
     Raises:
-        QuarantineError: `unreadable`: a line unpacks to more than a frame can have.
+        InputError: It is damaged.
     """
-    with gzip.open(path, "rb") as file:
+    with _damage(path), gzip.open(path, "rb") as file:
         while line := file.readline(LONGEST_LINE + 1):
-            if len(line) > LONGEST_LINE:
-                raise QuarantineError("unreadable", f"{path.name}: a line has more than {LONGEST_LINE >> 20} MiB")
-            yield json.loads(line)
+            values = parse_json(line) if len(line) <= LONGEST_LINE else None
+            if not isinstance(values, dict):
+                raise ValueError("a line is too long, or no mapping")
+            yield values
+
+
+@contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    """Whatever the bytes of a damaged file make its reader raise, as one error that names it."""
+    try:
+        yield
+    except (M2MError, FileNotFoundError):
+        raise
+    except Exception as error:
+        raise InputError(f"{path} is damaged: {error!r:.200}", "delete it and run its stage again") from error
 
 
 def run_lengths(mask: np.ndarray) -> dict[str, Any]:
@@ -71,12 +83,11 @@ def mask_of(encoded: dict[str, Any]) -> np.ndarray:
     """The (H, W) bool mask of a run-length form.
 
     Raises:
-        QuarantineError: `unreadable`: no picture is that large.
-        ValueError: The runs do not fill the picture.
+        ValueError: No picture is that large, or the runs do not fill it.
     """
-    height, width = (int(v) for v in encoded["size"])
-    if height < 1 or width < 1 or height * width > MOST_PIXELS:
-        raise QuarantineError("unreadable", f"a mask of {width}x{height} pixels is none of a picture")
+    height, width = encoded["size"]
+    if not (type(height) is type(width) is int and 0 < height * width <= MOST_PIXELS and height > 0):
+        raise ValueError(f"a mask of {height!r:.20}x{width!r:.20} pixels")
     runs = _runs(encoded["counts"])
     if (runs < 0).any() or int(runs.sum()) != height * width:  # pycocotools leaves the rest as it was in memory
         raise ValueError(f"the runs of a mask come to {int(runs.sum())} pixels, {width}x{height} has {height * width}")
@@ -195,14 +206,15 @@ def read_people(path: Path) -> Iterator[PeopleWindow]:
     """The windows of a clip, one in memory at a time.
 
     Raises:
-        QuarantineError: `unreadable`: a line or a window is larger than any that M2M writes.
+        InputError: It is damaged.
     """
-    for _, group in groupby(read_json_lines(path), lambda line: line["window"]):
-        lines = list(islice(group, MOST_FRAMES + 1))
-        if len(lines) > MOST_FRAMES:
-            raise QuarantineError("unreadable", f"{path.name}: a window has more than {MOST_FRAMES} frames")
-        core = [t for t, line in enumerate(lines) if not line["context"]]
-        yield PeopleWindow(lines[core[0]]["frame"], core[0], core[-1] + 1, [people_of(line) for line in lines])
+    with _damage(path):
+        for _, group in groupby(read_json_lines(path), lambda line: line["window"]):
+            lines = list(islice(group, MOST_LINES + 1))
+            core = [t for t, line in enumerate(lines) if not line["context"]]
+            if len(lines) > MOST_LINES or not core:
+                raise ValueError(f"a window has {len(lines)} frames or more, {len(core)} of its own")
+            yield PeopleWindow(lines[core[0]]["frame"], core[0], core[-1] + 1, [people_of(line) for line in lines])
 
 
 @dataclass(frozen=True)
@@ -237,10 +249,15 @@ def painted(region: np.ndarray, front: np.ndarray | None) -> dict[str, Any]:
 
 
 def read_paintings(path: Path) -> Iterator[Painting]:
-    """The frames of a plate, in order."""
-    for line in read_json_lines(path):
-        front = mask_of(line["front"]) if "front" in line else None
-        yield Painting(mask_of(line["region"]), line["black"], Fraction(*line["pts"]), front)
+    """The frames of a plate, in order.
+
+    Raises:
+        InputError: It is damaged.
+    """
+    with _damage(path):
+        for line in read_json_lines(path):
+            front = mask_of(line["front"]) if "front" in line else None
+            yield Painting(mask_of(line["region"]), line["black"], Fraction(*line["pts"]), front)
 
 
 def write_bodies(path: Path, frames: list[tuple[int, FrameBodies]], camera: Camera) -> None:
@@ -275,16 +292,28 @@ def write_bodies(path: Path, frames: list[tuple[int, FrameBodies]], camera: Came
 
 
 def read_bodies(path: Path) -> dict[int, FrameBodies]:
-    """The bodies of a clip by frame; a frame without any is not there."""
-    frame, track, pose, transl = read_arrays(path, ("frame", "track", "pose", "transl"))
-    found: dict[int, list[Body]] = {}
-    for i, name, turned, at in zip(frame.tolist(), track.tolist(), pose, transl, strict=True):
-        found.setdefault(i, []).append(Body(name, turned, at))
+    """The bodies of a clip by frame; a frame without any is not there.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+    with _damage(path):
+        frame, track, pose, transl = read_arrays(path, ("frame", "track", "pose", "transl"))
+        if pose.shape != (len(frame), N_JOINTS, 3) or transl.shape != (len(frame), 3):
+            raise ValueError(f"poses are {pose.shape}, places {transl.shape}")
+        found: dict[int, list[Body]] = {}
+        for i, name, turned, at in zip(frame.tolist(), track.tolist(), pose, transl, strict=True):
+            found.setdefault(i, []).append(Body(name, turned, at))
     return {i: FrameBodies(tuple(bodies)) for i, bodies in found.items()}
 
 
 def read_camera(path: Path) -> Camera:
-    """The camera of the scene in which the bodies of a clip stand."""
-    (camera,) = read_arrays(path, ("camera",))
-    focal, cx, cy, width, height, *stretch = camera.tolist()
-    return Camera(focal, cx, cy, int(width), int(height), *stretch)
+    """The camera of the scene in which the bodies of a clip stand.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+    with _damage(path):
+        (camera,) = read_arrays(path, ("camera",))
+        focal, cx, cy, width, height, *stretch = camera.tolist()
+        return Camera(focal, cx, cy, int(width), int(height), *stretch)

@@ -17,6 +17,7 @@ from m2m.datasets.official import class_list, plain
 from m2m.errors import InputError
 from m2m.files import write_atomic
 from m2m.fingerprints import fingerprint
+from m2m.parsing import parse_json, typed
 
 FILE = "selection.json"
 SCHEMA = 2
@@ -273,12 +274,11 @@ def read_selection(path: Path) -> Selection:
         InputError: It is missing, or of another schema.
     """
     try:
-        values = json.loads(path.read_bytes())
+        values = parse_json(path.read_bytes())
         schema = values.pop("schema")
         if schema != SCHEMA:
             raise InputError(f"{path} has the schema {schema}, not {SCHEMA}", "run m2m curate again")
-        rows = tuple(ClassRow(**row) for row in values["classes"])
-        return Selection(**{**values, "trace": tuple(values["trace"]), "classes": rows})
+        return typed(Selection, values)
     except OSError as error:
         raise InputError(
             f"cannot read {path}: {error.strerror}", "name the selection.json that m2m curate wrote"

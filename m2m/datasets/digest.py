@@ -9,6 +9,7 @@ from pathlib import Path
 
 from m2m.files import file_sha256
 from m2m.fingerprints import fingerprint
+from m2m.parsing import parse_json
 from m2m.progress import counter
 from m2m.store import MissingError, Store
 
@@ -96,7 +97,7 @@ def _recall(cache: Store | None, key: str) -> dict[str, list]:
     if cache is None:
         return {}
     try:
-        values = json.loads(cache.read(key))
+        values = parse_json(cache.read(key))
     except (MissingError, ValueError):
         return {}
     whole = isinstance(values, dict) and all(isinstance(v, list) and len(v) == 5 for v in values.values())

@@ -1,10 +1,10 @@
 """What a work store keeps of clips: records and their outputs, caches, the secret of released names."""
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from m2m.parsing import parse_json
 from m2m.purge.lineage import Published
 from m2m.purge.proof import Left, Place, Thing, each
 from m2m.records import Record, parse
@@ -105,7 +105,7 @@ class Intermediates:
 
     def _record(self, key: str, data: bytes) -> Record | None:
         try:
-            return parse(json.loads(data))
+            return parse(parse_json(data))
         except (ValueError, TypeError, AttributeError) as error:
             self._stays(key, f"cannot be read, so nobody knows whose it is: {error}")
             return None

@@ -1,7 +1,6 @@
 """Registered versions: what a DVC remote and a cache hold of a data set, and which tags and branches still name it."""
 
 import configparser
-import json
 import re
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from m2m.clips import CARD, MANIFEST, read_manifest
 from m2m.errors import InputError
+from m2m.parsing import parse_json
 from m2m.purge.history import History
 from m2m.purge.proof import Left, Outside, Thing, each
 from m2m.repository import failure, run
@@ -181,7 +181,7 @@ def _folders(place: Store) -> Iterator[tuple[str, Tracked]]:
         match = FOLDER.fullmatch(key)
         md5 = f"{match[1]}{match[2]}" if match else ""
         try:
-            yield md5, Tracked(md5, {entry["relpath"]: entry["md5"] for entry in json.loads(data)})
+            yield md5, Tracked(md5, {entry["relpath"]: entry["md5"] for entry in parse_json(data)})
         except (ValueError, TypeError, KeyError) as error:
             raise InputError(f"{place.uri}/{key} is damaged: {error}", "delete it, and dvc push again") from error
 

@@ -1,7 +1,6 @@
 """Files of weights by others: their format, and what they say of their model. Nothing in them is executed."""
 
 import argparse
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from m2m.errors import InputError
+from m2m.parsing import parse_json
 from m2m.train.checkpoints import FORMAT, NAME, read
 from m2m.train.params import ModelParams
 
@@ -120,7 +120,7 @@ def _format(weights: dict[str, Any]) -> str:
 def _described(config: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Sizes and classes of transformers' config.json; what it leaves out is transformers' default, and ours."""
     try:
-        values = json.loads(config.read_text(encoding="utf-8"))
+        values = parse_json(config.read_text(encoding="utf-8"))
         names = {int(number): str(name) for number, name in values.get("id2label", {}).items()}
     except (OSError, ValueError, AttributeError) as error:  # no mapping, or classes that are not counted
         raise InputError(f"cannot read {config}: {error}") from error

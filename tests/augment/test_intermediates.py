@@ -30,7 +30,7 @@ from m2m.augment.intermediates import (
 from m2m.augment.people import FramePeople, Landmarks, Person
 from m2m.augment.tally import Tally
 from m2m.augment.window import Window
-from m2m.errors import QuarantineError
+from m2m.errors import InputError
 
 H, W = 24, 32
 FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
@@ -135,20 +135,20 @@ def test_runs_that_do_not_fill_the_picture_are_no_mask(counts):
 def test_no_mask_is_larger_than_a_picture():
     whole = coco.frPyObjects({"size": [1 << 15, 1 << 15], "counts": [1 << 30]}, 1 << 15, 1 << 15)
     for size in (whole["size"], [1 << 40, 1 << 40], [0, 4], [-4, -4]):
-        with pytest.raises(QuarantineError, match="is none of a picture"):
+        with pytest.raises(ValueError, match="a mask of"):
             mask_of({"size": size, "counts": whole["counts"]})
 
 
 def test_small_files_do_not_become_large_ones_in_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(intermediates, "LONGEST_LINE", 1 << 20)
-    monkeypatch.setattr(intermediates, "MOST_FRAMES", 100)
+    monkeypatch.setattr(intermediates, "MOST_LINES", 100)
     bomb = tmp_path / "people.jsonl.gz"
     for data, match in (
-        (b'{"window": 0, "x": "' + b" " * (8 << 20) + b'"}\n', "a line has more than 1 MiB"),
-        (b'{"window": 0, "context": false}\n' * 101, "a window has more than 100 frames"),
+        (b'{"window": 0, "x": "' + b" " * (8 << 20) + b'"}\n', "a line is too long"),
+        (b'{"window": 0, "context": false}\n' * 101, "a window has 101 frames or more"),
     ):
         bomb.write_bytes(gzip.compress(data))
-        with pytest.raises(QuarantineError, match=match):
+        with pytest.raises(InputError, match=match):
             list(read_people(bomb))
 
 

@@ -12,6 +12,7 @@ from m2m.audit.decisions import NOTHING, SOMEBODY
 from m2m.audit.review.key import Key, private_folder
 from m2m.errors import InputError
 from m2m.files import disk_errors
+from m2m.parsing import parse_json
 
 CHECKLIST = {
     "face": "a face",
@@ -106,7 +107,7 @@ def read_saved(path: Path, key_of: Any, reviewer: str = "") -> tuple[Key, list[A
         InputError: It is no such file, of another review or page, or names another reviewer.
     """
     try:
-        values = json.loads(path.read_bytes())
+        values = parse_json(path.read_bytes())
         review, page, dataset, saved = values["review"], values["page"], values["dataset"], values["answers"]
         named = values.get("reviewer", "")
         if values["schema"] != SCHEMA or not isinstance(saved, list):
@@ -160,7 +161,7 @@ def read_answers(key: Key, dataset: Path) -> list[Answer]:
 
 def _parsed(line: bytes) -> Mapping[str, Any] | None:
     try:
-        values = json.loads(line)
+        values = parse_json(line)
     except ValueError:
         return None
     return values if isinstance(values, dict) else None

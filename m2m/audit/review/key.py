@@ -13,6 +13,7 @@ from typing import Any, Literal
 from m2m.errors import InputError
 from m2m.files import disk_errors, write_atomic
 from m2m.fingerprints import canonical
+from m2m.parsing import parse_json, typed
 
 FOLDER = Path(".m2m") / "review"
 SCHEMA = 1
@@ -108,11 +109,10 @@ def read_key(review: str, dataset: Path) -> Key:
             f"{dataset} has no review {review!r:.80}", "name the data set for which m2m audit review wrote the page"
         )
     try:
-        values = json.loads(path.read_bytes())
+        values = parse_json(path.read_bytes())
         if values.pop("schema") != SCHEMA:
             raise ValueError("another schema")
-        items = tuple(Item(**item) for item in values.pop("items"))
-        key = Key(**values, items=items)
+        key = typed(Key, values)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(f"{path} is damaged: {error!r}", "m2m audit review again") from error
     return key

@@ -1,10 +1,10 @@
 """Diving48 V2 (Li et al., 2018): Diving48_V2_{train,test}.json, `[{vid_name, label, start_frame, end_frame}]`."""
 
-import json
 from pathlib import Path
 
 from m2m.datasets.listed import Listed
 from m2m.errors import InputError
+from m2m.parsing import parse_json
 
 VOCABULARY = "Diving48_vocab.json"
 
@@ -22,7 +22,10 @@ def read(annotations: Path, fold: int) -> list[Listed]:  # noqa: ARG001
     """
     names = [f"{i:02d}" for i in range(48)]
     if (annotations / VOCABULARY).is_file():
-        names = ["_".join(parts) for parts in _json(annotations / VOCABULARY)]
+        try:
+            names = ["_".join(parts) for parts in _json(annotations / VOCABULARY)]
+        except TypeError as error:
+            raise InputError(f"{annotations / VOCABULARY} does not list the parts of classes: {error}") from error
     rows = []
     for kind, split in (("train", "train"), ("test", "val")):
         file = annotations / f"Diving48_V2_{kind}.json"
@@ -36,7 +39,7 @@ def read(annotations: Path, fold: int) -> list[Listed]:  # noqa: ARG001
 
 def _json(path: Path) -> list:
     try:
-        values = json.loads(path.read_bytes())
+        values = parse_json(path.read_bytes())
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read {path}: {error}") from error
     if not isinstance(values, list):

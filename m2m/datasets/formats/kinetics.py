@@ -4,12 +4,12 @@ The JSON is `{id: {"annotations": {"label", "segment": [start, end]}, "subset"}}
 """
 
 import csv
-import json
 from pathlib import Path
 from typing import Any
 
 from m2m.datasets.listed import SPLITS, Listed
 from m2m.errors import InputError
+from m2m.parsing import parse_json
 
 COLUMNS = ("label", "youtube_id", "time_start", "time_end", "split")
 
@@ -53,7 +53,7 @@ def _csv(path: Path) -> list[Listed]:
 
 def _json(path: Path) -> list[Listed]:
     try:
-        values = json.loads(path.read_bytes())
+        values = parse_json(path.read_bytes())
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read {path}: {error}") from error
     if not isinstance(values, dict):
