@@ -11,6 +11,7 @@ from typing import Any
 
 import av
 
+from m2m.container import open_container
 from m2m.errors import M2MError
 from m2m.video import probe, read
 
@@ -20,7 +21,7 @@ MEGABYTES = 1536
 """The most memory that a file may take."""
 
 QUARANTINED, SAME, UNSEEN = "quarantined", "whole and the same", "differs, no sign"
-GAP, OTHER = "lost, time says where", "another whole file"
+GAP, OTHER = "lost, the file says where", "another whole file"
 SIGNS, LENGTH, CRASH, HANG, MEMORY = "differs, sign ignored", "other length", "crash", "hang", "memory"
 VERDICTS = (QUARANTINED, SAME, UNSEEN, GAP, OTHER, SIGNS, LENGTH, CRASH, HANG, MEMORY)
 BAD = frozenset({SIGNS, LENGTH, CRASH, HANG, MEMORY})
@@ -78,9 +79,18 @@ def look(path: Path, truth: tuple[str, ...] | None) -> Outcome:
         return Outcome(SAME, signs, frames=frames)
     if len(frames) != len(truth):
         text = f"{len(frames)} frames, not {len(truth)} {signs}"
-        return Outcome(GAP if info.variable and len(frames) < len(truth) and not signs else LENGTH, text, frames=frames)
+        told = (
+            len(frames) < len(truth) and not signs and (info.variable or len(frames) + _edited_out(path) == len(truth))
+        )
+        return Outcome(GAP if told else LENGTH, text, frames=frames)
     other = sum(a != b for a, b in zip(frames, truth, strict=True))
     return Outcome(SIGNS if signs else UNSEEN, f"{other} of {len(truth)} pictures {signs}", frames=frames)
+
+
+def _edited_out(path: Path) -> int:
+    """Pictures that a file holds and, by its list of edits, does not show."""
+    with open_container(path) as container:
+        return sum(packet.is_discard for packet in container.demux(video=0))
 
 
 def judge(path: Path, truth: tuple[str, ...] | None) -> Outcome:
