@@ -171,7 +171,10 @@ def _value(hint: Any, value: Any, where: str, at: str) -> Any:
     if origin is typing.Literal and value in args:
         return value
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError as error:
+            raise InputError(f"{where}: {at} is out of range") from error
     if hint is int and isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(hint, type) and isinstance(value, hint) and not (hint is int and isinstance(value, bool)):

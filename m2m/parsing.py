@@ -102,7 +102,10 @@ def _value(hint: Any, value: Any, at: str) -> Any:
     if origin in (dict, Mapping) and isinstance(value, dict):
         return {_value(args[0], k, at): _value(args[1], v, at) for k, v in value.items()} if args else value
     if origin is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise ValueError(f"{at} is out of range") from None
     if (
         origin in (str, int, float, bool, list)
         and isinstance(value, origin)

@@ -29,7 +29,7 @@ def attack(path: Path, dataset: str) -> dict[str, Any]:
             str(k): v if isinstance(v, str) else json.dumps(v) for k, v in values.get("conditions", {}).items()
         }
         notes = [str(note) for note in values.get("notes", [])]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         return {**none, "why": f"{ATTACK} cannot be read and does not count: {error!r:.200}"}
     return {"rows": rows, "conditions": conditions, "notes": notes, "why": "" if rows else f"{ATTACK} has no figure"}
 

@@ -29,7 +29,13 @@ def test_a_yaml_bomb_is_refused_and_what_is_shared_a_few_times_is_taken(tmp_path
     assert parse_yaml("a: &a [1, 2]\nb: {<<: {c: *a}, d: *a}") == {"a": [1, 2], "b": {"c": [1, 2], "d": [1, 2]}}
 
 
-@pytest.mark.parametrize("text", ["a: 2001-99-99", "a: !!python/object/apply:os.system [x]", "a: !!int x", "&a [*a]"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("a: 2001-99-99", "a: !!python/object/apply:os.system [x]", "a: !!int x", "&a [*a]"),
+        "augment: {detect: {score: 1" + "0" * 400 + "}}",
+    ],
+)
 def test_a_yaml_value_that_is_none_is_an_error_for_the_user(tmp_path, text):
     (tmp_path / "params.yaml").write_text(text)
     with pytest.raises(InputError, match=r"params\.yaml"):
