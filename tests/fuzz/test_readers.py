@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from m2m.augment.intermediates import json_lines, mask_of, read_bodies, read_json_lines, read_people
-from m2m.clips import Clip, read_manifest, write_manifest
 from m2m.errors import InputError
 from m2m.params import load
 from m2m.parsing import parse_json, parse_yaml
@@ -46,13 +45,6 @@ def test_json_that_is_nested_too_deeply_or_holds_no_number_is_refused():
     for text in ("[" * 100_000, '{"a": NaN}', "[Infinity]", '{"a": [-Infinity]}'):
         with pytest.raises(ValueError, match=r"nested|no number"):
             parse_json(text)
-
-
-@pytest.mark.parametrize("path", ["/etc/hostname", "../other/clip.mp4", "videos/../../clip.mp4"])
-def test_a_manifest_does_not_name_what_lies_outside_of_its_folder(tmp_path, path):
-    write_manifest([Clip("a", path)], tmp_path / "clips.parquet")
-    with pytest.raises(InputError, match="not in the data set's folder"):
-        read_manifest(tmp_path / "clips.parquet")
 
 
 def test_what_unpacks_to_far_more_than_it_is_is_refused(tmp_path, monkeypatch):
