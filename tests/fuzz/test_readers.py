@@ -1,9 +1,8 @@
 """Whatever bytes a reader finds, it gives the value or an error that a user can act on. `make fuzz` does more of it."""
 
-import numpy as np
 import pytest
 
-from m2m.augment.intermediates import json_lines, mask_of, read_bodies, read_json_lines, read_people
+from m2m.augment.intermediates import json_lines, mask_of, read_json_lines, read_people
 from m2m.errors import InputError
 from m2m.params import load
 from m2m.parsing import parse_json, parse_yaml
@@ -68,7 +67,7 @@ def test_a_mask_of_no_possible_size_is_refused(size):
 
 
 def test_run_lengths_beyond_the_mask_are_refused():
-    with pytest.raises(ValueError, match="RLE|runs of a mask"):
+    with pytest.raises(ValueError, match=r"RLE|runs of a mask"):
         mask_of({"size": [2, 2], "counts": "PPYg1"})
 
 
