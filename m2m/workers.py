@@ -230,15 +230,19 @@ def _serve_items(make_task: Callable[[], Task], out: Path, store: Store | None, 
         return
     pipe.send(_Ready())
     while True:
-        made = _do(task, pipe.recv(), out)
-        pipe.send(_kept(made, out, store) if isinstance(made, Record) and store is not None else made)
+        pipe.send(_do(task, pipe.recv(), out, store))
 
 
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _do(task: Task, item: Item, out: Path) -> Record | _Fatal:
+def _do(task: Task, item: Item, out: Path, store: Store | None = None) -> Record | _Fatal:
+    made = _try(task, item, out)
+    return _kept(made, out, store) if isinstance(made, Record) and store is not None else made
+
+
+def _try(task: Task, item: Item, out: Path) -> Record | _Fatal:
     try:
         result = task(item.payload)
         json.dumps(result, allow_nan=False)

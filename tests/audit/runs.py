@@ -35,11 +35,11 @@ class Blind:
         return np.zeros(frame.shape[:2], bool)
 
 
-def in_process(make_task, items, out, _):
+def in_process(make_task, items, out, _, store=None):
     """`m2m.workers.work` without processes."""
     task = make_task() if items else None
     for item in items:
-        record = workers._do(task, item, out)
+        record = workers._do(task, item, out, store)
         if isinstance(record, workers._Fatal):
             raise record.error
         yield record, 0.0

@@ -132,11 +132,11 @@ def here(monkeypatch):
     """All work is done in this process; a list of the items that were not found in the work store."""
     did = []
 
-    def in_process(make_task, items, out, _):
+    def in_process(make_task, items, out, _, store=None):
         task = pickle.loads(pickle.dumps(make_task))() if items else None
         for item in items:
             did.append(item.name)
-            record = workers._do(task, pickle.loads(pickle.dumps(item)), out)
+            record = workers._do(task, pickle.loads(pickle.dumps(item)), out, store)
             if isinstance(record, workers._Fatal):
                 raise record.error
             yield record, 0.0
