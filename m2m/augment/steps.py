@@ -140,14 +140,16 @@ class Painter:
         somebody = any(p.confirmed for p in people)
         region = self._region(frames, cover, somebody, tally)
         with tally.timed("verify"):
-            doubts = self._verifier.originals(frames, seen, region)
+            doubts = self._verifier.originals(frames, seen, region, cover)
             if doubts:
-                doubts = self._verifier.originals(frames, seen, region, whole=True)
+                doubts = self._verifier.originals(frames, seen, region, cover, whole=True)
         whole = self._mended(cover, doubts)
         if not np.array_equal(whole, cover):
             cover = whole
             # What was looked at and found to be painted out stays painted out, however large the hulls become.
             region = region | self._region(frames, cover, somebody, tally)
+        # Between two looks at frames that are painted out lies none that is not.
+        region = bridged(region, verify.stride - 1)
         if variant not in PAINTED:
             _count(doubts, tally)
             return Plate(frames, region, region & False), black

@@ -210,31 +210,37 @@ class Verifier:
             for name, model in self._pixels.items()
         ]
 
-    def originals(self, frames: np.ndarray, hits: list[Hits], region: np.ndarray, whole: bool = False) -> list[Doubt]:
-        """People and faces on the originals that are not painted out.
+    def originals(
+        self, frames: np.ndarray, hits: list[Hits], region: np.ndarray, cover: np.ndarray, whole: bool = False
+    ) -> list[Doubt]:
+        """People and faces on the originals that are not painted out, or that no mask holds.
+
+        What other frames' masks paint out of a frame must be known to be somebody there as well, or the person is
+        borrowed from it as background.
 
         Args:
             frames: (T, H, W, 3) uint8 RGB.
             hits: What `look` saw on them.
             region: (T, H, W) bool, what is painted out.
+            cover: (T, H, W) bool, what the masks hold; with it pixels are compared.
             whole: Whether boxes must be painted out whole: where masks have failed, the rest of a box may be people's.
         """
         if whole:
             strict = replace(self.params, face_covered=WHOLE, person_covered=WHOLE)
-            return Verifier({}, {}, strict).originals(frames, hits, region)
+            return Verifier({}, {}, strict).originals(frames, hits, region, cover)
         doubts = self._judged(frames, [h for h in hits if h.kind != "pixels"], region, "original")
         for seen in hits:
             if seen.kind == "pixels":
-                doubts += self._missed(seen, region)
+                doubts += self._missed(seen, cover)
         return doubts
 
-    def _missed(self, seen: Hits, region: np.ndarray) -> list[Doubt]:
-        """Parts of people that a model of pixels sees and that are not painted out; one look is enough."""
+    def _missed(self, seen: Hits, cover: np.ndarray) -> list[Doubt]:
+        """Parts of people that a model of pixels sees and that no mask holds; one look is enough."""
         doubts = []
         for t, packed in seen.looks:
-            people = np.unpackbits(packed, axis=-1, count=region.shape[2]).view(bool)
-            for x0, y0, x1, y1 in missed(people, region[t], self.params.part).tolist():
-                share = covered_share(region[t], (x0, y0, x1, y1))
+            people = np.unpackbits(packed, axis=-1, count=cover.shape[2]).view(bool)
+            for x0, y0, x1, y1 in missed(people, cover[t], self.params.part).tolist():
+                share = covered_share(cover[t], (x0, y0, x1, y1))
                 doubts.append(Doubt(t, (x0, y0, x1, y1), "person", "original", seen.source, 1.0, share))
         return doubts
 

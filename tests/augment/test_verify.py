@@ -50,7 +50,7 @@ def verifier(look, kind="person", **changes):
 
 
 def originals(made, frames, region):
-    return made.originals(frames, made.look(frames, list(range(len(frames)))), region)
+    return made.originals(frames, made.look(frames, list(range(len(frames)))), region, region)
 
 
 def test_an_uncovered_person_is_a_doubt_and_a_covered_one_is_not():

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from m2m.augment.chain import Chain
@@ -45,12 +46,13 @@ class RememberingVerifier(Remembering):
 
 
 class Recording(Chain):
-    """A chain that notes where bodies were drawn."""
+    """A chain that notes where bodies were drawn, and where the result is the original to the last level."""
 
     def run(self, frames, tally, stretch=1.0):
-        self.drawn = []
+        self.drawn, self.same = [], []
         for frame in super().run(frames, tally, stretch):
             self.drawn.append(np.packbits((frame.image != frame.plate).any(-1)))
+            self.same.append(np.packbits(cv2.absdiff(frame.image, frame.source).max(-1) <= 1))
             yield frame
 
 
@@ -71,13 +73,13 @@ class FaultyAugmenter(ClipAugmenter):
         models = inject(self._models, name, int(seed))
         self.chain = Recording(models, self.chain.params)
         result = super().__call__(job)
-        truth = self.out / ".m2m/drawn"
-        truth.mkdir(exist_ok=True)
-        np.save(truth / f"{job.clip.clip_id}.npy", np.stack(self.chain.drawn))
+        noted = self.out / ".m2m/noted"
+        noted.mkdir(exist_ok=True)
+        np.save(noted / f"{job.clip.clip_id}.npy", np.stack([self.chain.drawn, self.chain.same]))
         return result
 
 
-def drawn_of(out: Path, clip_id: str, shape: tuple[int, int]) -> np.ndarray:
-    """(T, H, W) bool, where a released clip shows bodies."""
-    packed = np.load(out / f".m2m/drawn/{clip_id}.npy")
-    return np.unpackbits(packed, axis=-1, count=shape[0] * shape[1]).view(bool).reshape(-1, *shape)
+def noted_of(out: Path, clip_id: str, shape: tuple[int, int]) -> np.ndarray:
+    """(2, T, H, W) bool, where a released clip shows bodies, and where it was the original before it was encoded."""
+    packed = np.load(out / f".m2m/noted/{clip_id}.npy")
+    return np.unpackbits(packed, axis=-1, count=shape[0] * shape[1]).view(bool).reshape(2, -1, *shape)

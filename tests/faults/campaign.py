@@ -14,7 +14,7 @@ from m2m.augment import dataset
 from m2m.clips import MANIFEST, read_manifest
 from m2m.studio import ClipSpec, draw_clip
 from m2m.video import VideoParams, Writer
-from tests.faults.augmenter import FaultyAugmenter, drawn_of
+from tests.faults.augmenter import FaultyAugmenter, noted_of
 from tests.faults.catalogue import FAULTS
 from tests.faults.truth import Leak, leaks
 
@@ -96,8 +96,10 @@ def judge(out: Path, bases: dict[str, ClipSpec], size: tuple[int, int], ghosts: 
             if released.shape != frames.shape or row.n_frames != len(frames):
                 outcome = replace(outcome, broken=f"{len(released)} frames of {len(frames)}")
             else:
-                drawn = drawn_of(out, row.clip_id, released.shape[1:3])
-                outcome = replace(outcome, leaks=tuple(leaks(released, drawn, frames, plates, people, without, ghosts)))
+                drawn, same = noted_of(out, row.clip_id, released.shape[1:3])
+                outcome = replace(
+                    outcome, leaks=tuple(leaks(released, drawn, same, frames, plates, people, without, ghosts))
+                )
         found.append(outcome)
     return found
 

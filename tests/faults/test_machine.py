@@ -11,7 +11,7 @@ from m2m.augment import dataset
 from m2m.augment.dataset import Job
 from m2m.clips import MANIFEST, Clip, read_manifest
 from m2m.errors import InfrastructureError
-from m2m.files import TEMPORARY
+from m2m.files import TEMPORARY, file_sha256
 from m2m.params import AugmentParams
 from m2m.video import Writer
 from tests.augment.red_people import H, W, clip
@@ -51,7 +51,7 @@ def test_a_clip_that_meets_a_fault_leaves_all_of_its_files_or_none(draw, tmp_pat
     for place, at, number in CASES:
         name = f"a--{place}--{at}--{number}"
         try:
-            augmenter(Job(Clip(name, str(source)), source))
+            augmenter(Job(Clip(name, str(source), sha256=file_sha256(source)), source))
         except Exception as error:
             hit += 1
             fatal = isinstance(error, InfrastructureError) or (isinstance(error, OSError) and error.errno in ERRORS)

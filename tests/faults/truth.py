@@ -33,6 +33,7 @@ class Leak:
 def leaks(
     released: np.ndarray,
     drawn: np.ndarray,
+    same: np.ndarray,
     frames: np.ndarray,
     plates: np.ndarray,
     people: np.ndarray,
@@ -44,6 +45,8 @@ def leaks(
     Args:
         released: (T, H, W, 3) uint8 RGB, as read back from the file.
         drawn: (T, H, W) bool, where a body was drawn: the original cannot be there.
+        same: (T, H, W) bool, where it was the original to the last level before it was encoded: a fill that has the
+            colour of somebody's trousers is not.
         frames: (T, H, W, 3) uint8 RGB, the originals.
         plates: (T, H, W, 3) uint8 RGB, the same without people.
         people: (T, H, W) bool, the people's pixels.
@@ -70,6 +73,8 @@ def leaks(
             if where.sum() < least:
                 continue
             seen = where & (_apart(frames[s], plates[t]) > TELLING) & (_apart(released[t], frames[s]) <= SAME)
+            if s == t:
+                seen &= same[t]
             size = _largest(seen)
             if size >= max(least, worst.pixels + 1):
                 worst = Leak(t, s, size)
