@@ -4,7 +4,7 @@ The verifier's boxes say that somebody is there and how much of a box is painted
 counts. What is found is masked once more, as any other doubt.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -47,28 +47,34 @@ def missed(people: np.ndarray, region: np.ndarray, least: float) -> np.ndarray:
     return np.stack([x, y, x + width, y + height], -1).astype(np.float32)
 
 
-def bridged(cover: np.ndarray, gap: int, times: Iterable[int] | None = None) -> np.ndarray:
+def bridged(cover: np.ndarray, gap: int, where: np.ndarray | None = None) -> np.ndarray:
     """The cover without gaps in time.
 
-    Nobody is gone for a moment: where a frame lacks a part of which frames before and after are sure, what hangs
-    together with it in either is covered.
+    Nobody is gone for a moment: where a frame lacks a part of which frames before and after are sure, it is covered,
+    and what hangs together with it in either.
 
     Args:
         cover: (T, H, W) bool.
         gap: Frames in a row that may be missing.
-        times: Frames to look at; None: all.
+        where: (T, H, W) bool, a gap counts if it reaches into it, and nothing but the part itself is covered, since
+            people move in the time of a long gap; None: everywhere.
 
     Returns:
         (T, H, W) bool, a superset of `cover`.
     """
     out, n = cover.copy(), len(cover)
-    for t in range(n) if times is None else times:
+    for t in range(n):
+        if where is not None and not where[t].any():
+            continue
         for before in range(max(0, t - gap), t):
             for after in range(t + 1, min(n, before + gap + 2)):
                 lost = cover[before] & cover[after] & ~cover[t]
                 if lost.sum() >= FLICKER * lost.size:
                     core = cv2.erode(lost.view(np.uint8), INNER).view(bool)
-                    out[t] |= _holding((cover[before] | cover[after]) & ~cover[t], core)
+                    if where is None:
+                        out[t] |= _holding((cover[before] | cover[after]) & ~cover[t], core)
+                    else:
+                        out[t] |= _holding(lost, core & where[t])
     return out
 
 

@@ -141,8 +141,6 @@ class Painter:
         region = self._region(frames, cover, somebody, tally)
         with tally.timed("verify"):
             doubts = self._verifier.originals(frames, seen, region, cover)
-            if doubts:
-                doubts = self._verifier.originals(frames, seen, region, cover, whole=True)
         whole = self._mended(cover, doubts)
         if not np.array_equal(whole, cover):
             cover = whole
@@ -177,8 +175,8 @@ class Painter:
         if not doubts:
             return whole
         # Where the masks failed once they may have for longer.
-        around = {t for d in doubts for t in range(d.frame - verify.spread, d.frame + verify.spread + 1)}
-        return add_doubts(bridged(whole, verify.spread, around & set(range(len(cover)))), doubts, verify.spread)
+        there = add_doubts(np.zeros_like(cover), doubts, verify.spread)
+        return bridged(whole, verify.spread, there) | there
 
     def _times(self, window: Window) -> list[int]:
         n, stride = len(window.frames), self._params.verify.stride

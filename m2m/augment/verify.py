@@ -210,29 +210,33 @@ class Verifier:
             for name, model in self._pixels.items()
         ]
 
-    def originals(
-        self, frames: np.ndarray, hits: list[Hits], region: np.ndarray, cover: np.ndarray, whole: bool = False
-    ) -> list[Doubt]:
+    def originals(self, frames: np.ndarray, hits: list[Hits], region: np.ndarray, cover: np.ndarray) -> list[Doubt]:
         """People and faces on the originals that are not painted out, or that no mask holds.
 
         What other frames' masks paint out of a frame must be known to be somebody there as well, or the person is
-        borrowed from it as background.
+        borrowed from it as background. Where there is a doubt, boxes around it must be painted out whole: the rest of
+        them may be the person.
 
         Args:
             frames: (T, H, W, 3) uint8 RGB.
             hits: What `look` saw on them.
             region: (T, H, W) bool, what is painted out.
             cover: (T, H, W) bool, what the masks hold; with it pixels are compared.
-            whole: Whether boxes must be painted out whole: where masks have failed, the rest of a box may be people's.
         """
-        if whole:
-            strict = replace(self.params, face_covered=WHOLE, person_covered=WHOLE)
-            return Verifier({}, {}, strict).originals(frames, hits, region, cover)
-        doubts = self._judged(frames, [h for h in hits if h.kind != "pixels"], region, "original")
+        boxes = [h for h in hits if h.kind != "pixels"]
+        doubts = self._judged(frames, boxes, region, "original")
         for seen in hits:
             if seen.kind == "pixels":
                 doubts += self._missed(seen, cover)
-        return doubts
+        if not doubts:
+            return doubts
+        strict = Verifier({}, {}, replace(self.params, face_covered=WHOLE, person_covered=WHOLE))
+        return doubts + [
+            d
+            for d in strict._judged(frames, boxes, region, "original")
+            if d not in doubts
+            and any(abs(d.frame - n.frame) <= self.params.spread and box_overlap(d.box, n.box) > 0 for n in doubts)
+        ]
 
     def _missed(self, seen: Hits, cover: np.ndarray) -> list[Doubt]:
         """Parts of people that a model of pixels sees and that no mask holds; one look is enough."""

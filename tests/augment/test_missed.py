@@ -58,7 +58,8 @@ def test_a_bridge_covers_where_the_person_was_and_will_be():
     cover = cover_of([True, False, True])
     cover[2] = box(14, 8, 26, 40)
     assert np.array_equal(bridged(cover, 1)[1], box(10, 8, 26, 40))
-    assert not bridged(cover, 1, times=[0, 2])[1].any()
+    assert not bridged(cover, 1, np.stack([box(30, 0, 60, H)] * 3))[1].any(), "elsewhere"
+    assert bridged(cover, 1, np.stack([box(0, 0, 20, 30)] * 3))[1].any()
 
 
 def scene(places):
