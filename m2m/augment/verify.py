@@ -39,6 +39,8 @@ class VerifyParams:
         pixel_score: Probability from which the segmentation's pixels count as a person's; those of the masks count from
             a lower one on.
         part: Share of the frame from which pixels of people that are not painted out count as one part.
+        absent: The same for pixels that no mask holds, whatever other frames' masks paint out: smaller parts are what
+            the masks had reasons to leave out.
         same: Share of the frame from which a part of a person counts that the plate shows as the original does.
         detail: Share of a box's pixels on the plate that must differ visibly from their neighbours for a hit to count.
             A smooth fill looks like a blurred face to a detector and can hold none: on 12 labelled clips the least
@@ -56,6 +58,7 @@ class VerifyParams:
     person_covered: float = 0.4
     pixel_score: float = 0.7
     part: float = 0.0002
+    absent: float = 0.005
     same: float = 0.001
     detail: float = 0.03
     spread: int = 12
@@ -227,7 +230,7 @@ class Verifier:
         doubts = self._judged(frames, boxes, region, "original")
         for seen in hits:
             if seen.kind == "pixels":
-                doubts += self._missed(seen, cover)
+                doubts += self._missed(seen, region, cover)
         if not doubts:
             return doubts
         strict = Verifier({}, {}, replace(self.params, face_covered=WHOLE, person_covered=WHOLE))
@@ -238,13 +241,14 @@ class Verifier:
             and any(abs(d.frame - n.frame) <= self.params.spread and box_overlap(d.box, n.box) > 0 for n in doubts)
         ]
 
-    def _missed(self, seen: Hits, cover: np.ndarray) -> list[Doubt]:
-        """Parts of people that a model of pixels sees and that no mask holds; one look is enough."""
+    def _missed(self, seen: Hits, region: np.ndarray, cover: np.ndarray) -> list[Doubt]:
+        """Parts of people that a model of pixels sees and nobody paints out, or no mask holds; one look is enough."""
         doubts = []
         for t, packed in seen.looks:
             people = np.unpackbits(packed, axis=-1, count=cover.shape[2]).view(bool)
-            for x0, y0, x1, y1 in missed(people, cover[t], self.params.part).tolist():
-                share = covered_share(cover[t], (x0, y0, x1, y1))
+            boxes = [*missed(people, region[t], self.params.part), *missed(people, cover[t], self.params.absent)]
+            for x0, y0, x1, y1 in sorted({tuple(box.tolist()) for box in boxes}):
+                share = covered_share(region[t], (x0, y0, x1, y1))
                 doubts.append(Doubt(t, (x0, y0, x1, y1), "person", "original", seen.source, 1.0, share))
         return doubts
 
