@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -20,11 +19,10 @@ from m2m.audit.residue import Residue
 from m2m.audit.rows import Check, Row
 from m2m.audit.text import Reader, Text
 from m2m.audit.timing import Timing
-from m2m.augment.bodies import Camera
 from m2m.augment.body import BodyParams, make_body
 from m2m.augment.intermediates import read_bodies, read_camera
 from m2m.clips import Clip
-from m2m.errors import M2MError, QuarantineError
+from m2m.errors import InputError, M2MError, QuarantineError
 from m2m.files import file_sha256
 
 PIXELS = 240 * 432 * 240
@@ -265,14 +263,13 @@ def _drawn(subject: Subject, params: AuditParams) -> tuple[Drawn | None, str]:
     if subject.bodies is None:
         return None, "the bodies were not kept"
     try:
-        body, bodies = make_body(subject.body), read_bodies(subject.bodies)
-        camera: Camera = read_camera(subject.bodies)
-    except QuarantineError:
-        raise
+        bodies, camera = read_bodies(subject.bodies), read_camera(subject.bodies)
+    except (InputError, OSError) as error:
+        raise QuarantineError("unreadable", f"the record of bodies is damaged: {error!r}") from error
+    try:
+        body = make_body(subject.body)
     except M2MError as error:  # a licensed body is not everywhere
         return None, error.what
-    except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
-        raise QuarantineError("unreadable", f"the record of bodies is damaged: {error!r}") from error
     return Drawn(body, bodies, camera, subject.colour or (255, 255, 255), params), ""
 
 

@@ -18,7 +18,7 @@ from m2m.audit.rows import Check
 from m2m.augment.intermediates import mask_of, read_json_lines
 from m2m.augment.people import confirms
 from m2m.augment.verify import Doubt, VerifyParams, alarms, box_overlap, covered_share
-from m2m.errors import QuarantineError
+from m2m.errors import InputError, QuarantineError
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def read_masks(path: Path, regions: Path | None = None) -> Iterator[Masked]:
             front = mask_of(done["front"]) if "front" in done else None
             mask, known = mask_of(done.get("region", line["cover"])), "region" in done
             yield Masked(mask, boxes, frozenset(sure), front, known)
-    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+    except (InputError, OSError, ValueError, KeyError, TypeError) as error:
         raise QuarantineError("unreadable", f"the record of masks {path.name} is damaged: {error!r}") from error
 
 
