@@ -17,6 +17,8 @@ RIM = np.ones((3, 3), np.uint8)
 INNER = np.ones((5, 5), np.uint8)
 FLICKER = 0.002
 """Share of the frame below which a gap in time is the flicker of weak evidence and nobody's absence."""
+MOST = 0.5
+"""Share of what is sure from which a frame has lost its people, and not a piece of evidence."""
 ROUGH, DETAIL = 8, 0.03
 """A pixel that differs visibly from its neighbours, as a Laplacian, and the share of a part's pixels that must."""
 OTHER = 24
@@ -50,8 +52,8 @@ def missed(people: np.ndarray, region: np.ndarray, least: float) -> np.ndarray:
 def bridged(cover: np.ndarray, gap: int, where: np.ndarray | None = None) -> np.ndarray:
     """The cover without gaps in time.
 
-    Nobody is gone for a moment: where a frame lacks a part of which frames before and after are sure, it is covered,
-    and what hangs together with it in either.
+    Nobody is gone for a moment: where a frame lacks a part of which frames before and after are sure, it is covered;
+    where it lacks most, also what hangs together with it in either.
 
     Args:
         cover: (T, H, W) bool.
@@ -68,13 +70,16 @@ def bridged(cover: np.ndarray, gap: int, where: np.ndarray | None = None) -> np.
             continue
         for before in range(max(0, t - gap), t):
             for after in range(t + 1, min(n, before + gap + 2)):
-                lost = cover[before] & cover[after] & ~cover[t]
+                sure = cover[before] & cover[after]
+                lost = sure & ~cover[t]
                 if lost.sum() >= FLICKER * lost.size:
                     core = cv2.erode(lost.view(np.uint8), INNER).view(bool)
-                    if where is None:
-                        out[t] |= _holding((cover[before] | cover[after]) & ~cover[t], core)
-                    else:
+                    if where is not None:
                         out[t] |= _holding(lost, core & where[t])
+                    elif lost.sum() < MOST * sure.sum():
+                        out[t] |= _holding(lost, core)
+                    else:
+                        out[t] |= _holding((cover[before] | cover[after]) & ~cover[t], core)
     return out
 
 
