@@ -244,7 +244,8 @@ def _look(path: Path) -> tuple[VideoInfo, _Expected]:
                 found_seconds=float(reached),
                 announced_seconds=float(said.seconds),
             )
-        if name in COUNTED and stream.frames and listed != stream.frames:
+        # FFmpeg writes AVIs that announce a picture more than they hold.
+        if name in COUNTED and stream.frames and listed not in (stream.frames, stream.frames - (name == "avi")):
             text = f"it announces {stream.frames} pictures, and {listed} were found"
             raise unreadable(path, text, frames=listed, announced_frames=stream.frames)
         if gap := broken(path, name):
