@@ -120,8 +120,8 @@ def read_shards(folder: Path) -> dict[int, Shard]:
     by_index = {s.index: s for s in shards}
     if len(by_index) != len(shards) or not all(re.fullmatch(r"[0-9a-f]{64}", str(s.sha256)) for s in shards):
         raise InputError(f"{path} does not list shards: a number is there twice, or a hash is none")
-    if not all(type(n) is int and n >= 0 for s in shards for n in (s.index, s.size, s.clips)):
-        raise InputError(f"{path} does not list shards: a number is none")  # in a file's name it would lead elsewhere
+    if any(n < 0 for s in shards for n in (s.index, s.size, s.clips)):  # `typed` has seen that they are whole
+        raise InputError(f"{path} does not list shards: a number is below 0")
     return by_index
 
 

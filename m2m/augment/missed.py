@@ -19,12 +19,17 @@ FLICKER = 0.002
 """Share of the frame below which a gap in time is the flicker of weak evidence and nobody's absence."""
 MOST = 0.5
 """Share of what is sure from which a frame has lost its people, and not a piece of evidence."""
-ROUGH, DETAIL = 8, 0.03
-"""A pixel that differs visibly from its neighbours, as a Laplacian, and the share of a part's pixels that must."""
+DETAIL = 0.03
+"""Share of a part's pixels that must differ visibly from their neighbours."""
 OTHER = 24
 """Levels by which a pixel shows something else."""
 SAMPLES = 15
 """Frames of a window in which the background is looked up."""
+
+
+def rough(image: np.ndarray) -> np.ndarray:
+    """(H, W) bool, pixels of an RGB image that are 2 levels or more off the mean brightness of their four neighbours."""
+    return np.abs(cv2.Laplacian(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.CV_16S)) >= 8
 
 
 def missed(people: np.ndarray, region: np.ndarray, least: float) -> np.ndarray:
@@ -92,7 +97,7 @@ def _holding(mask: np.ndarray, core: np.ndarray) -> np.ndarray:
 
 def untouched(
     plate: Plate, frames: np.ndarray, people: Sequence[FramePeople], least: float
-) -> list[tuple[int, np.ndarray, int]]:
+) -> list[tuple[int, np.ndarray]]:
     """Parts of people on whom nothing was painted: a plate that shows what the original shows is none.
 
     A mask may hold background, which a fill from other frames then shows again to the last level. So a part counts
@@ -105,7 +110,7 @@ def untouched(
         least: Share of the frame from which a part counts.
 
     Returns:
-        Frame, box (4,) of the person and pixels of the part, for each.
+        Frame and box (4,) of the person, for each who is there.
     """
     found = []
     behind: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
@@ -118,8 +123,8 @@ def untouched(
             if behind is None:
                 behind = _seen_behind(frames, np.stack([p.cover for p in people]))
             elsewhere = plate.known[t] & ~_another(frames[t], *behind)
-            if size := int(_parts(part & ~elsewhere, frames[t], least).sum()):
-                found.append((t, person.box, size))
+            if _parts(part & ~elsewhere, frames[t], least).any():
+                found.append((t, person.box))
     return found
 
 
@@ -133,12 +138,12 @@ def _parts(mask: np.ndarray, frame: np.ndarray, least: float) -> np.ndarray:
     solid = cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_OPEN, INNER)
     if not solid.any():
         return solid.view(bool)
-    rough = np.abs(cv2.Laplacian(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), cv2.CV_16S)) >= ROUGH
+    uneven = rough(frame)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(solid)
     kept = [
         k
         for k in range(1, len(stats))
-        if stats[k, cv2.CC_STAT_AREA] >= least * mask.size and rough[labels == k].mean() >= DETAIL
+        if stats[k, cv2.CC_STAT_AREA] >= least * mask.size and uneven[labels == k].mean() >= DETAIL
     ]
     return np.isin(labels, kept)
 

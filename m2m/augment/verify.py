@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from m2m.augment.contract import check_hits
-from m2m.augment.missed import missed, untouched
+from m2m.augment.missed import missed, rough, untouched
 from m2m.augment.people import FramePeople
 from m2m.augment.plate import Plate
 
@@ -112,10 +112,8 @@ def detail(frame: np.ndarray, box: Iterable[float]) -> float:
         box: x0, y0, x1, y1 in pixels.
     """
     x0, y0, x1, y1 = (max(0, int(v)) for v in box)
-    grey = cv2.cvtColor(np.ascontiguousarray(frame[y0:y1, x0:x1]), cv2.COLOR_RGB2GRAY) if x1 > x0 and y1 > y0 else None
-    if grey is None or grey.size == 0:
-        return 0.0
-    return float((np.abs(cv2.Laplacian(grey, cv2.CV_16S)) >= 8).mean())
+    part = np.ascontiguousarray(frame[y0:y1, x0:x1])
+    return float(rough(part).mean()) if part.size else 0.0
 
 
 def box_overlap(a: Iterable[float], b: Iterable[float]) -> float:
@@ -292,7 +290,7 @@ class Verifier:
             people: Who was found in them, T entries.
         """
         doubts = []
-        for t, box, _ in untouched(plate, frames, people, self.params.same):
+        for t, box in untouched(plate, frames, people, self.params.same):
             x0, y0, x1, y1 = (float(v) for v in box)
             doubts.append(Doubt(t, (x0, y0, x1, y1), "person", "plate", "untouched", 1.0, 1.0))
         return doubts

@@ -81,7 +81,7 @@ def test_a_plate_that_is_the_original_is_no_plate(places, known):
     claimed = region if known else region & False
     assert not untouched(Plate(plates, region, claimed), frames, people, 0.01)
     plates[4] = frames[4]
-    assert {t for t, _, _ in untouched(Plate(plates, region, claimed), frames, people, 0.01)} == {4}
+    assert {t for t, _ in untouched(Plate(plates, region, claimed), frames, people, 0.01)} == {4}
 
 
 def test_background_inside_a_mask_that_is_shown_again_is_nobody():
