@@ -28,7 +28,7 @@ SAMPLES = 15
 
 
 def rough(image: np.ndarray) -> np.ndarray:
-    """(H, W) bool, pixels of an RGB image that are 2 levels or more off the mean brightness of their four neighbours."""
+    """(H, W) bool, pixels of an RGB image 2 levels or more off the mean brightness of their four neighbours."""
     return np.abs(cv2.Laplacian(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.CV_16S)) >= 8
 
 
