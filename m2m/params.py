@@ -148,9 +148,7 @@ def _build(cls: Any, values: Any, where: str, path: str) -> Any:
         if key not in known:
             raise InputError(f"{where}: unknown key {at!r}", f"known here: {', '.join(known)}")
         hint = hints[key]
-        given[key] = (
-            _build(hint, value, where, at) if dataclasses.is_dataclass(hint) else _value(hint, value, where, at)
-        )
+        given[key] = _value(hint, value, where, at)
     try:
         return cls(**given)
     except ValueError as error:
@@ -159,6 +157,12 @@ def _build(cls: Any, values: Any, where: str, path: str) -> Any:
 
 def _value(hint: Any, value: Any, where: str, at: str) -> Any:
     origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if dataclasses.is_dataclass(hint):
+        return _build(hint, value, where, at)
+    if origin is dict and isinstance(value, dict) and all(isinstance(k, str) for k in value):
+        return {k: _value(args[1], v, where, f"{at}.{k}") for k, v in value.items()}
+    if hint is Any:
+        return value
     if origin in (typing.Union, types.UnionType):
         if value is None and type(None) in args:
             return None

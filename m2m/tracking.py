@@ -6,8 +6,9 @@ run opens, or by `replay`.
 
 Where to comes from the environment and is never an input of a pipeline's task, which would break its cache:
 MLFLOW_TRACKING_URI, MLFLOW_EXPERIMENT_NAME, MLFLOW_RUN_ID (a run to go on with), M2M_PARENT_RUN (id of the parent) or
-M2M_PIPELINE_RUN (name of the pipeline run, whose parent run is found or made), M2M_TRACKING (`off`, or `background`: a
-run does not wait at its end, because its machine outlives it).
+M2M_PIPELINE_RUN (name of the pipeline run, whose parent run is found or made), M2M_TRACKING (`off`; or `background`: a
+run does not wait at its end, because its machine outlives it; or `later`: nothing is sent before somebody calls
+`replay`, for many short runs that are sent together).
 """
 
 import importlib.util
@@ -212,7 +213,7 @@ def _opening(kind: str, name: str, fingerprint: str, tags: Mapping[str, Any], pa
 
 
 def _start_sender(out: Spool, uri: str) -> subprocess.Popen[bytes] | None:
-    if importlib.util.find_spec("mlflow") is None:
+    if importlib.util.find_spec("mlflow") is None or os.environ.get(SWITCH) == "later":
         return None
     root = str(Path(__file__).resolve().parent.parent)
     path = os.pathsep.join(p for p in (root, os.environ.get("PYTHONPATH", "")) if p)
@@ -232,6 +233,8 @@ def _close(run: Run, out: Spool, sender: subprocess.Popen[bytes] | None) -> None
     """Waits for the sender, which knows when to give up, and says what did not arrive."""
     answer: dict[str, Any] = {"arrived": False, "error": "mlflow is not installed"}
     try:
+        if os.environ.get(SWITCH) == "later":
+            return
         if sender is not None and os.environ.get(SWITCH) == "background":
             assert sender.stdin is not None
             with suppress(OSError):  # it is no longer there; the spool is

@@ -209,7 +209,7 @@ def _stop(workers: list[_Worker]) -> None:
 def _serve(make_task: Callable[[], Task], out: Path, store: Store | None, pipe: Connection, parent: int) -> None:
     """The life of a worker process."""
     _spare_memory()
-    _die_with(parent)
+    die_with(parent)
     _speak()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
@@ -319,7 +319,7 @@ def _spare_memory() -> None:
         mallopt(M_MMAP_THRESHOLD, 4 << 20)
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
     """Ends this process when its parent is killed: an orphan must not write beside the next run."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from m2m import __version__, shards
+from m2m import shards
 from m2m.clips import (
     MANIFEST,
     Clip,
@@ -24,7 +24,7 @@ from m2m.clips import (
 from m2m.curate.datasheet import write_datasheet
 from m2m.curate.embed import VectorCache, Vectors, embed, gather
 from m2m.curate.encoder import make_encoder
-from m2m.curate.params import NAMED, CurateParams
+from m2m.curate.params import CODE_VERSION, NAMED, CurateParams
 from m2m.curate.select import (
     FILE,
     Selection,
@@ -42,7 +42,6 @@ from m2m.progress import counter
 from m2m.published import publish
 from m2m.store import Store, any_work_store, data_store
 
-CODE_VERSION = f"{__version__}+curate.2"
 """Version of the code that selects, for the data set's card."""
 
 BATCH = 256

@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+from m2m import __version__
+
+CODE_VERSION = f"{__version__}+curate.2"
+
 CLUSTERING = ("bias-aug", "kmeans", "bias-1d")
 """Methods that divide the classes into clusters and take one of each."""
 

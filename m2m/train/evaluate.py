@@ -12,6 +12,7 @@ from m2m.train.checkpoints import read_parent
 from m2m.train.clips import check_labels, open_set
 from m2m.train.engine import Recipe, Tracker, Training
 from m2m.train.features import encode_samples, feature_validation, trunk_hash
+from m2m.train.marks import clip_mark
 from m2m.train.mixtures import Mixing
 from m2m.train.models import make_classifier
 from m2m.train.params import EvaluateParams, ModelParams
@@ -89,7 +90,9 @@ def evaluate(
         )
         history = training.run()
         odds, labels = score_clips(training.result, views, max(1, batch // (params.views[0] * params.views[1])), group)
-        results = summary(odds, labels, data.classes) | notes
+        hits = odds.argmax(1) == labels
+        right = {clip_mark(clip.clip_id): bool(hit) for clip, hit in zip(data.val, hits, strict=True)}
+        results = summary(odds, labels, data.classes) | notes | {"right": right}
         if tracker is not None and group.first:
             tracker.metrics({f"test_{k}": results[k]["value"] for k in ("top1", "top5")}, how.epochs)
         return stage.finish(out, training, history, results)

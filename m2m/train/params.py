@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 DEVICES = ("auto", "cpu", "cuda")
 CACHES = ("none", "memory", "disk")
 MASKS = ("tube", "random")
-PIXELS = ("rgb", "residual")
+PIXELS = ("rgb", "residual", "amplified")
 PRECISIONS = ("auto", "bf16", "fp32")
 RANDAUGMENT = re.compile(r"rand-m\d+-n\d+(-(mstd|p)\d+(\.\d+)?|-mmax\d+|-inc[01])*")
 KINDS = ("videomae", "timesformer", "tsn", "i3d")
@@ -37,7 +37,8 @@ class ModelParams:
         patch: Side of a token in pixels.
         size: Rows and columns of a sample in pixels.
         pixels: What the model is given: `rgb`, the pixels; or `residual`, what each differs by from its mean over the
-            sample's frames, over the sample's deviation: where the camera is still, only what moves.
+            sample's frames, over the sample's deviation: where the camera is still, only what moves; or `amplified`,
+            the residual and that mean, less .5: scenes are seen as they are, and what moves stands out from them.
         checkpointing: Forget what blocks of a transformer computed and compute it again for the gradients: less
             memory, about a third more time, the same result.
     """

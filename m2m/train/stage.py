@@ -21,8 +21,8 @@ from m2m.train.params import RUNNING, ModelParams
 from m2m.train.precision import resolved
 from m2m.train.processes import Processes
 from m2m.train.state import Row
+from m2m.train.versions import CODE_VERSION
 
-CODE_VERSION = "train/2"
 METRICS, MODELS = "metrics.json", "models"
 SCHEMA = 1
 

@@ -42,9 +42,12 @@ def patches(clips: Tensor, model: ModelParams) -> Tensor:
         (B, tokens, pixels, 3) of what `model.pixels` says, by time, row, column; `pixels` = tubelet x patch x patch.
     """
     batch, (t, h, w), side = len(clips), model.grid, model.patch
-    if model.pixels == "residual":
-        clips = clips - clips.mean(2, keepdim=True)
+    if model.pixels != "rgb":
+        still = clips.mean(2, keepdim=True)
+        clips = clips - still
         clips = clips / (clips.square().mean((1, 2, 3, 4), keepdim=True).sqrt() + LEAST)
+        if model.pixels == "amplified":
+            clips = clips + still - 0.5
     cut = clips.reshape(batch, 3, t, model.tubelet, h, side, w, side)
     return cut.permute(0, 2, 4, 6, 3, 5, 7, 1).reshape(batch, t * h * w, -1, 3)
 

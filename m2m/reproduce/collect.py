@@ -1,0 +1,186 @@
+"""Collects what the evaluations of an experiment came to in one file, which pages and comparisons are made of."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from m2m.errors import InputError
+from m2m.files import write_atomic
+from m2m.reproduce.experiment import Experiment, Row
+from m2m.reproduce.graph import Cell, Graph, Node
+from m2m.reproduce.node import done
+from m2m.reproduce.scale import Scale
+
+RESULTS = "results.json"
+SCHEMA = 1
+
+
+def collect(experiment: Experiment, scale: Scale, graph: Graph, root: Path) -> dict[str, Any]:
+    """What is known of an experiment.
+
+    Args:
+        experiment: The experiment.
+        scale: The scale at which it is run.
+        graph: What it needs.
+        root: Folder of the reproduction.
+
+    Returns:
+        What goes into `results.json`; evaluations that are not finished are named under `missing`.
+
+    Raises:
+        InputError: A file of figures is damaged.
+    """
+    cells = [cell for cell in graph.cells if cell.experiment == experiment.name]
+    rows = {name: experiment.rows[name] for name in dict.fromkeys(cell.row for cell in cells)}
+    found, missing = [], []
+    for cell in cells:
+        node = graph.nodes[cell.node]
+        if done(root, node) is None:
+            why = "not computed yet"
+            missing += [_missing(cell, name, why) for name in experiment.groups or (cell.set,)]
+        else:
+            found += list(_evaluations(cell, node, experiment, graph, root))
+    for name, why in scale.left_out.get(experiment.name, {}).items():
+        for of in experiment.groups or experiment.sets:
+            missing += [
+                {"row": name, "set": of, "protocol": p, "seed": s, "why": f"not run at this scale: {why}"}
+                for p in experiment.protocols
+                for s in scale.seeds
+            ]
+    columns = [(g, g.replace("_", " "), None) for g in experiment.groups] or [
+        (name, scale.sets[name].title, scale.sets[name].bias) for name in experiment.sets
+    ]
+    known = {**rows, **{n: experiment.rows[n] for n in scale.left_out.get(experiment.name, {}) if n in experiment.rows}}
+    order = [name for name in experiment.rows if name in known]
+    return {
+        "schema": SCHEMA,
+        "experiment": experiment.name,
+        "title": experiment.title,
+        "question": experiment.question,
+        "scale": scale.name,
+        "kind": experiment.kind,
+        "sets": [{"name": n, "title": t, "bias": b} for n, t, b in columns],
+        "protocols": list(experiment.protocols),
+        "rows": [_row(name, known[name], graph, root) for name in order],
+        "compare": [list(pair) for pair in experiment.compare if set(pair) <= set(known)],
+        "baseline": experiment.baseline if experiment.baseline in known else "",
+        "evaluations": found,
+        "privacy": list(_privacy(rows, graph, root)),
+        "missing": missing,
+        "mixed_code": sorted({e["code_version"] for e in found}) if len({e["code_version"] for e in found}) > 1 else [],
+    }
+
+
+def write_results(values: dict[str, Any], folder: Path) -> Path:
+    """Writes the file; gives its path."""
+    path = folder / RESULTS
+    write_atomic(path, (json.dumps(values, indent=1, allow_nan=False) + "\n").encode())
+    return path
+
+
+def _missing(cell: Cell, name: str, why: str) -> dict[str, Any]:
+    return {"row": cell.row, "set": name, "protocol": cell.protocol, "seed": cell.seed, "why": why}
+
+
+def _evaluations(cell: Cell, node: Node, experiment: Experiment, graph: Graph, root: Path) -> Iterator[dict[str, Any]]:
+    """An evaluation as the file has it; one for each group of the test where there are groups."""
+    from m2m.train.scores import share
+
+    path = root / node.folder / "metrics.json"
+    try:
+        figures = json.loads(path.read_text(encoding="utf-8"))
+        right = {str(mark): bool(hit) for mark, hit in figures["right"].items()}
+        about = {
+            "row": cell.row,
+            "protocol": cell.protocol,
+            "seed": cell.seed,
+            "epoch": cell.epoch,
+            "fingerprint": figures["fingerprint"],
+            "classes": len(figures["classes"]),
+            "variant": figures["variant"],
+            "dataset": figures["dataset"],
+            "data_hash": figures["data_hash"],
+            "test_hash": figures["data_hash"],
+            "code_version": f"{figures['code_version']}, data {figures['data_code_version']}",
+            "run": "",
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path} is not an evaluation: {error!r}", "remove its folder and run again") from error
+    parts = {cell.set: right}
+    if experiment.groups:
+        parts = _groups(root / graph.nodes[node.needs["data"]].folder, experiment.groups, right)
+    for name, clips in parts.items():
+        top1 = share(sum(clips.values()), len(clips))
+        yield {
+            **about,
+            "set": name,
+            "top1": top1.value,
+            "low": top1.low,
+            "high": top1.high,
+            "n": top1.n,
+            "clips": clips,
+        }
+
+
+def _groups(folder: Path, names: Sequence[str], right: dict[str, bool]) -> dict[str, dict[str, bool]]:
+    """The clips of a test by group."""
+    from m2m.reproduce.data import DATASET
+    from m2m.train.marks import clip_mark
+
+    path = folder / DATASET / "groups.json"
+    try:
+        groups = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} does not say which clips are in which group: {error}", "run again") from error
+    lost = [name for name in names if not groups.get(name)]
+    if lost:
+        raise InputError(f"the list of groups names no clip of the group {lost[0]!r}", f"groups: {', '.join(groups)}")
+    return {name: {mark: right[mark] for mark in map(clip_mark, groups[name])} for name in names}
+
+
+def _row(name: str, row: Row, graph: Graph, root: Path) -> dict[str, Any]:
+    from m2m.reproduce.data import DATASET
+
+    variants, private = [], True
+    for data in row.data:
+        node = graph.nodes.get(graph.data.get(data, ""))
+        path = root / node.folder / DATASET / "dataset.json" if node else Path()
+        try:
+            card = json.loads(path.read_text(encoding="utf-8"))
+            variants.append(str(card["variant"]))
+            private &= bool(card["private"])
+        except (OSError, ValueError, KeyError):
+            variants, private = [], False
+            break
+    return {
+        "name": name,
+        "title": row.title or name,
+        "private": private,
+        "reported": row.reported,
+        "variant": " > ".join(dict.fromkeys(variants)),
+        "note": row.note,
+    }
+
+
+def _privacy(rows: dict[str, Row], graph: Graph, root: Path) -> Iterator[dict[str, Any]]:
+    """The audit's figures of what each row was trained on."""
+    from m2m.reproduce.data import DATASET
+
+    for name, row in rows.items():
+        audited, failed, checks = 0, 0, dict[str, list[int]]()
+        for data in dict.fromkeys(row.data):
+            path = root / graph.nodes[graph.data[data]].folder / DATASET / "audit.json"
+            if not path.is_file():
+                audited = 0
+                break
+            for found in json.loads(path.read_text(encoding="utf-8"))["rows"]:
+                audited += 1
+                failed += found["verdict"] != "pass"
+                for check, result in found["checks"].items():
+                    count = checks.setdefault(check, [0, 0])
+                    count[0] += result["ok"] is False
+                    count[1] += result["ok"] is not None
+        if audited:
+            figures = {check: {"failed": k, "n": n} for check, (k, n) in sorted(checks.items()) if n}
+            yield {"row": name, "figures": {"audited": audited, "failed": failed, "checks": figures}}
