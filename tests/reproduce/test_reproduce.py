@@ -117,7 +117,7 @@ def _running(root: Path) -> list[str]:
 
 
 def test_out_of_time_nothing_new_is_begun(given, tmp_path, capsys):
-    assert main(command(given, tmp_path, "--minutes", "0.000001")[3:]) == 0
+    assert main(command(given, tmp_path, "--minutes", "1e-9")[3:]) == 0
     said = capsys.readouterr().out
     assert "0 computed" in said and "16 left" in said and "goes on from here" in said
     values = json.loads((tmp_path / "toy" / "results" / "table" / "results.json").read_text())
