@@ -3,7 +3,7 @@
 Regions come from the rest pose (T-pose), so that any body with SMPL-X joints can be dressed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -14,6 +14,8 @@ SKIN = np.array([[0.96, 0.80, 0.69], [0.90, 0.70, 0.56], [0.78, 0.57, 0.42], [0.
 HAIR = np.array([[0.08, 0.07, 0.06], [0.22, 0.14, 0.09], [0.38, 0.25, 0.14], [0.72, 0.57, 0.34], [0.55, 0.54, 0.53]])
 SKIN_NAMES = ("pale", "light", "tan", "brown", "dark")
 HAIR_NAMES = ("black", "dark brown", "brown", "fair", "grey")
+GREY = 0.62
+"""Brightness of a mannequin, unlit."""
 SHOES = np.array([[0.10, 0.10, 0.11], [0.92, 0.92, 0.90], [0.35, 0.22, 0.14], [0.65, 0.12, 0.14], [0.15, 0.25, 0.55]])
 
 
@@ -90,6 +92,12 @@ def color_name(color: np.ndarray) -> str:
     if saturation < 0.2:
         return "white" if value > 0.75 else "grey"
     return ("red", "yellow", "green", "cyan", "blue", "purple")[int((hue + 30) % 360 // 60)]
+
+
+def undress(person: Person) -> Person:
+    """The same body as a plain grey mannequin, without skin, hair and clothes."""
+    colors = np.full_like(person.colors, GREY)
+    return replace(person, colors=colors, puff=np.zeros_like(person.puff), look=Look(*["none"] * 4))
 
 
 def dress(
