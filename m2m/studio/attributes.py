@@ -67,7 +67,6 @@ def _drawn(params: StudioParams, name: str, label: str, rng: np.random.Generator
     if name == "identity":
         return int(hit and not reverse)
     count = values(params, name)
-    own = own_value(params, name, label)
     if reverse:
-        return (own + 1 + int(pick * (count - 1))) % count
-    return own if hit else int(pick * count)
+        return (own_value(params, name, label) + 1 + int(pick * (count - 1))) % count
+    return own_value(params, name, label) if hit else int(pick * count)

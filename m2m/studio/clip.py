@@ -176,6 +176,7 @@ def clothed(identity: Identity, outfit: int, wardrobe: int | None = None) -> Per
         identity.skin,
         identity.hair,
         identity.girth,
+        uniform=wardrobe is not None,
     )
 
 

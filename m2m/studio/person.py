@@ -107,6 +107,7 @@ def dress(
     skin_tone: int | None = None,
     hair_tone: int | None = None,
     girth: float = 0.0,
+    uniform: bool = False,
 ) -> Person:
     """Dresses a body: skin, hair, face, shirt, trousers or shorts, shoes.
 
@@ -117,6 +118,7 @@ def dress(
         skin_tone: Row of SKIN; None: by chance.
         hair_tone: Row of HAIR; None: by chance.
         girth: Metres by which trunk and limbs are wider than the mannequin's.
+        uniform: The wardrobe has the same colours for everybody; otherwise none that are taken for the bare skin.
     """
     own, rng = rng, wardrobe or rng
     rest = _rest(body)
@@ -127,6 +129,7 @@ def dress(
     by_chance = int(own.integers(len(SKIN)))
     tone = by_chance if skin_tone is None else skin_tone
     skin = SKIN[tone] * own.uniform(0.92, 1.05)
+    beside = SKIN[len(SKIN) // 2] if uniform else skin
     colors = np.broadcast_to(skin, (len(x), 3)).copy()
     puff = np.zeros(len(x))
 
@@ -138,17 +141,17 @@ def dress(
     shirt = (y < collar) & (y > waist) & (x < sleeve)
     trousers = (y <= waist) & (y > hem) & (x < (shoulder + elbow) / 2)
     shoes = y < ankle + 0.02
-    top, bottom = _cloth_color(rng, skin), _cloth_color(rng, skin) * rng.uniform(0.5, 1.0)
+    top, bottom = _cloth_color(rng, beside), _cloth_color(rng, beside) * rng.uniform(0.5, 1.0)
     if np.abs(top - bottom).sum() < 0.5:
         bottom = np.clip(1.05 - top, 0.08, 0.9)
     colors[shirt], colors[trousers], colors[shoes] = top, bottom, SHOES[rng.integers(len(SHOES))]
     pattern = rng.integers(3)
     if pattern == 1:  # stripes across the chest and the sleeves
         along = np.where(x > shoulder, x, y)
-        colors[shirt & (np.sin(along * 2 * np.pi / 0.09) > 0)] = _cloth_color(rng, skin)
+        colors[shirt & (np.sin(along * 2 * np.pi / 0.09) > 0)] = _cloth_color(rng, beside)
     elif pattern == 2:  # a print on the chest
         print_at = shirt & (x < 0.08) & (np.abs(y - joints[9, 1] + 0.02) < 0.07) & (z > joints[9, 2])
-        colors[print_at] = _cloth_color(rng, skin)
+        colors[print_at] = _cloth_color(rng, beside)
     puff[shirt], puff[trousers], puff[shoes] = rng.uniform(0.004, 0.014), rng.uniform(0.004, 0.016), 0.008
 
     _face(colors, rest, skin)
