@@ -5,7 +5,19 @@ import sys
 
 BY_NAME = ("ingest", "kill", "load", "memory", "osx", "painters", "plants", "soak")
 ALL = (
-    *("speed", "detectors", "render", "studio", "masks", "coverage", "recall", "plates", "bodies", "stillness"),
+    *(
+        "speed",
+        "detectors",
+        "render",
+        "studio",
+        "drawing",
+        "masks",
+        "coverage",
+        "recall",
+        "plates",
+        "bodies",
+        "stillness",
+    ),
     *("curate", "scene_bias", "loader", "step", "train"),
 )
 """In order of time; those of `BY_NAME` take longer, or need a checkout of others' code."""

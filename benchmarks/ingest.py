@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from m2m.clips import read_manifest
-from m2m.studio import draw_dataset
+from m2m.studio import StudioParams, draw_dataset
 
 CLASSES = 10
 
@@ -41,7 +41,7 @@ def main() -> int:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        drawn = draw_dataset(folder / "drawn", classes=5, clips_per_class=2, seconds=0.25, fps=8, size=(160, 96))
+        drawn = draw_dataset(folder / "drawn", StudioParams(5, 2, seconds=0.25, fps=8, size=(160, 96)))
         for index in range(args.files):
             place = folder / "source" / f"class{index % CLASSES}" / f"clip{index:05d}.mp4"
             place.parent.mkdir(parents=True, exist_ok=True)

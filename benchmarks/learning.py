@@ -21,7 +21,7 @@ import torch
 from m2m import params
 from m2m.clips import Clip, data_hash, read_card, read_manifest, write_card, write_manifest
 from m2m.datasets.ingest import ingest
-from m2m.studio import draw_dataset
+from m2m.studio import StudioParams, draw_dataset
 from m2m.train.batches import Masking, RandomSamples, load, to_device
 from m2m.train.checkpoints import read_trained
 from m2m.train.clips import open_set
@@ -41,7 +41,7 @@ def main() -> None:
     model = params.load("model", "laptop")
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        draw_dataset(root / "drawn", 7, args.clips, fps=8, seconds=2.0, plain=True, workers=2)
+        draw_dataset(root / "drawn", StudioParams(7, args.clips, fps=8, seconds=2.0, plain=True), workers=2)
         ingest(str(root / "drawn"), root / "set", params.load("ingest", "laptop"), workers=2, progress=False)
         by_heart(root, params.load("evaluate", "laptop"), model)
         model = replace(model, pixels="rgb", tubelet=2, patch=16)

@@ -23,7 +23,7 @@ import decord
 import numpy as np
 
 from m2m.clips import Clip, data_hash
-from m2m.studio import draw_dataset
+from m2m.studio import StudioParams, draw_dataset
 from m2m.train.batches import Masking, RandomSamples
 from m2m.train.clips import LabelledSet
 from m2m.train.frames import covering, decode
@@ -44,7 +44,7 @@ def main() -> None:
     print(f"{cpu()}, {os.cpu_count()} cores; one process, one thread; samples of 16 x {args.size} x {args.size}")
     with TemporaryDirectory() as scratch:
         if args.clips is None:
-            draw_dataset(Path(scratch), classes=2, clips_per_class=2, seconds=args.length)
+            draw_dataset(Path(scratch), StudioParams(2, 2, seconds=args.length))
         data = listed(args.clips or Path(scratch))
         model = ModelParams(size=(args.size, args.size))
         for clip in data.train:

@@ -36,7 +36,8 @@ from m2m.augment.intermediates import json_lines, mask_of, read_bodies, read_cam
 from m2m.augment.render import make_renderer
 from m2m.clips import Clip, file_sha256, read_manifest
 from m2m.params import AugmentParams
-from m2m.studio.dataset import TRUTH, draw_dataset
+from m2m.studio import StudioParams, draw_dataset
+from m2m.studio.truth import TRUTH
 from m2m.video import Writer
 
 LENGTH = 3
@@ -252,7 +253,7 @@ def bases(scratch: Path, drawn: int, workers: int) -> list[Base]:
                     writer.write(frame)
     studio = clips / "studio"
     if not studio.exists():
-        draw_dataset(studio, 13, -(-drawn // 13), seed=7, fps=DRAWN_FPS, seconds=2.5, workers=workers)
+        draw_dataset(studio, StudioParams(13, -(-drawn // 13), seed=7, fps=DRAWN_FPS, seconds=2.5), workers)
     for file in sorted((studio / TRUTH).rglob("*.npz")):
         with np.load(file, allow_pickle=False) as truth:
             masks = np.unpackbits(truth["masks"], axis=-1, count=SIZE[0]).astype(bool).transpose(1, 0, 2, 3)

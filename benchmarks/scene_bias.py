@@ -12,7 +12,8 @@ from m2m.curate.encoder import EmbeddedEncoder
 from m2m.curate.params import CurateParams
 from m2m.curate.select import select
 from m2m.studio.clip import draw_clip
-from m2m.studio.dataset import StudioParams, planted_bias, specs
+from m2m.studio.plan import planted_bias, specs
+from m2m.studio.recipe import StudioParams
 
 WAYS = (
     ("bias-aug", "most-videos"),

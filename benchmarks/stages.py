@@ -18,7 +18,7 @@ from m2m.datasets.params import IngestParams
 from m2m.params import load
 from m2m.results import read_results
 from m2m.store import blob_key, open_store
-from m2m.studio import draw_dataset
+from m2m.studio import StudioParams, draw_dataset
 
 
 def timed(name: str, run: Callable[[], object]) -> tuple[float, float]:
@@ -44,7 +44,7 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         root = Path(folder)
         os.environ["M2M_STORE"] = str(root / "store")
-        draw_dataset(root / "drawn", args.clips, 1, 0, seconds=args.seconds)
+        draw_dataset(root / "drawn", StudioParams(args.clips, 1, seconds=args.seconds))
         manifest = root / "manifest"
         print(ingest(str(root / "drawn"), manifest, IngestParams(shards=1), packed=True, progress=False))
         os.environ["M2M_WORK"] = str(root / "whole")

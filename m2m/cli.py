@@ -79,6 +79,20 @@ def _limit(command: argparse.ArgumentParser, default: str) -> None:
     command.add_argument("--limit", type=_positive, default=None, metavar="SECONDS", help=text)
 
 
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(","))
+
+
+def _strength(text: str) -> tuple[str, float]:
+    name, between, value = text.partition("=")
+    if not between:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=SHARE, as gender=0.9")
+    try:
+        return name.strip(), float(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{value!r} is not a number") from None
+
+
 def _positive(text: str) -> float:
     value = float(text)
     if not value > 0:
@@ -104,6 +118,24 @@ def _add_data(add: Callable[..., argparse.ArgumentParser]) -> None:
     studio.add_argument("--places", type=int, default=8, help="backgrounds of a population (default: 8)")
     text = "clothes of each person of a population; 1 is always the same (default: 1)"
     studio.add_argument("--outfits", type=int, default=1, help=text)
+    text = "actions, in place of the first CLASSES, with commas between them"
+    studio.add_argument("--actions", type=_words, default=(), metavar="A,B", help=text)
+    text = "how often a clip is seen before its class's own background, 0 to 1 (default: every clip has another)"
+    studio.add_argument("--bias", type=float, default=None, metavar="SHARE", help=text)
+    text = "further clips an action, split val, with other people and clothes (default: 0)"
+    studio.add_argument("--test-clips", type=int, default=0, metavar="N", help=text)
+    studio.add_argument("--test-bias", type=float, default=None, metavar="SHARE", help="--bias of the test clips")
+    text = (
+        "how often the person has the class's own gender, skin, build, clothes or identity, as gender=0.9; repeatable"
+    )
+    studio.add_argument("--attribute", type=_strength, action="append", default=[], metavar="NAME=SHARE", help=text)
+    text = "test clips show people who do not have their class's own attribute"
+    studio.add_argument("--reversed", action="store_true", help=text)
+    text = "share of clips with something in front of the person (default: 0)"
+    studio.add_argument("--occluders", type=float, default=0.0, metavar="SHARE", help=text)
+    text = "share of clips with a moving camera (default: nearly half, none with --plain)"
+    studio.add_argument("--moving", type=float, default=None, metavar="SHARE", help=text)
+    studio.add_argument("--mannequins", action="store_true", help="plain grey people without skin, hair and clothes")
     studio.add_argument("--seed", type=int, default=0, help="same seed, same clips (default: 0)")
     _workers(studio)
 
@@ -391,13 +423,20 @@ def _load(name: str, args: argparse.Namespace, overrides: dict[str, Any] | None 
 
 
 def _studio(args: argparse.Namespace) -> int:
-    from m2m.studio import draw_dataset
+    from m2m.studio import StudioParams, draw_dataset
 
-    size = {"classes": args.classes, "clips_per_class": args.clips, "fps": args.fps, "seconds": args.seconds}
-    many = {"people": args.people, "places": args.places, "outfits": args.outfits}
-    drawn = draw_dataset(
-        args.output, **size, seed=args.seed, plain=args.plain, workers=args.workers, scene_bias=args.scene_bias, **many
-    )
+    same = [
+        *("classes", "clips", "seed", "fps", "seconds", "plain", "scene_bias", "people", "places", "outfits"),
+        *("actions", "bias", "test_clips", "test_bias", "reversed", "occluders", "moving", "mannequins"),
+    ]
+    planted = dict(args.attribute)
+    if len(planted) < len(args.attribute):
+        raise InputError("an --attribute is there twice")
+    try:
+        params = StudioParams(**{name: getattr(args, name) for name in same}, attributes=planted)
+    except ValueError as error:
+        raise InputError(f"studio: {error}") from error
+    drawn = draw_dataset(args.output, params, args.workers, progress=True)
     _say(f"{len(drawn)} clips drawn in {args.output}")
     return int(Exit.DONE)
 

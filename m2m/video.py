@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 from av.codec.context import Flags
 from av.container import InputContainer
-from av.video.reformatter import Colorspace, Interpolation
+from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 
 from m2m.announced import COUNTED, announced, damaged, pictures, slack
 from m2m.chains import broken
@@ -134,6 +134,12 @@ def probe(path: Path, *, count: bool = False) -> VideoInfo:
     """
     info, expected = _look(path)
     return replace(info, n_frames=sum(1 for _ in _whole(path, info, expected))) if count else info
+
+
+def _counted(path: Path) -> VideoInfo:
+    """Looks at a file as `probe` does, and counts pictures by packets."""
+    info, expected = _look(path)
+    return replace(info, n_frames=expected.pictures)
 
 
 def read(path: Path, size: tuple[int, int] | None = None) -> Iterator[Frame]:
@@ -374,6 +380,7 @@ class Writer:
         params: How to encode.
         time_base: Seconds a tick; `write` then needs the time of every frame. None: a constant frame rate.
         lossless: FFV1 in Matroska instead of H.264 in MP4.
+        decoded: Whether the finished file is decoded to see that it is whole; otherwise its packets are counted.
 
     Raises:
         InfrastructureError: The folder cannot be written, or is full.
@@ -389,6 +396,7 @@ class Writer:
         *,
         time_base: Fraction | None = None,
         lossless: bool = False,
+        decoded: bool = True,
     ) -> None:
         if not lossless and (size[0] % 2 or size[1] % 2):
             raise ValueError(f"H.264 needs even sides, not {size[0]}x{size[1]}")
@@ -398,7 +406,9 @@ class Writer:
         self.params = params or VideoParams()
         self.time_base = time_base
         self.lossless = lossless
+        self.decoded = decoded
         self.n_frames = 0
+        self._reformatter = VideoReformatter()  # a frame's own would be set up anew every time
         self._part = temporary(path)
         with self._disk():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -452,9 +462,10 @@ class Writer:
                 raise ValueError(f"{pts} s is no multiple of the time base {self.time_base}")
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
         if self.lossless:
-            frame = frame.reformat(format="bgr0")
+            frame = self._reformatter.reformat(frame, format="bgr0")
         else:
-            frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.SMPTE170M, interpolation=EXACT)
+            matrix = {"dst_colorspace": Colorspace.SMPTE170M, "interpolation": EXACT}
+            frame = self._reformatter.reformat(frame, format="yuv420p", **matrix)
         frame.pts, frame.time_base = int(tick), self.time_base or 1 / self.fps
         self._mux(frame)
         self.n_frames += 1
@@ -499,7 +510,7 @@ class Writer:
     def _verify(self) -> None:
         """Reads the file back: a disk that fills up is not always noticed while writing."""
         try:
-            info = probe(self._part, count=True)
+            info = probe(self._part, count=True) if self.decoded else _counted(self._part)
         except QuarantineError as error:
             if shutil.disk_usage(self.path.parent).free < 2**20:
                 raise disk_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), self.path.parent) from error

@@ -13,7 +13,7 @@ from m2m.cli import _parser
 from m2m.clips import read_card, read_manifest
 from m2m.repository import run
 from m2m.shards import read_folder
-from m2m.studio import draw_dataset
+from m2m.studio import StudioParams, draw_dataset
 
 ROOT = Path(__file__).parents[1]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -72,7 +72,7 @@ def repository(tmp_path, monkeypatch):
     profile = yaml.safe_load((folder / "profiles" / "laptop.yaml").read_text())
     profile["curate"]["classes"] = 2  # a profile is laid over params.yaml
     (folder / "profiles" / "laptop.yaml").write_text(yaml.safe_dump(profile))
-    draw_dataset(folder / "data" / "raw", 2, 1, 0, fps=8, seconds=1.5)
+    draw_dataset(folder / "data" / "raw", StudioParams(2, 1, fps=8, seconds=1.5))
     assert not run("git", "init", "-q", cwd=folder).returncode
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
     return folder

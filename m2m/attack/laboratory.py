@@ -1,6 +1,5 @@
 """The laboratory: a drawn population in all variants, on which attackers are tried without anybody's video."""
 
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,8 +7,10 @@ from pathlib import Path
 from m2m.errors import InputError
 from m2m.files import write_atomic
 from m2m.fingerprints import fingerprint
-from m2m.studio.dataset import TRUTH, draw_dataset
+from m2m.studio.dataset import draw_dataset
 from m2m.studio.population import PEOPLE
+from m2m.studio.recipe import StudioParams
+from m2m.studio.truth import TRUTH
 
 VARIANTS = ("real", "blur", "pixelate", "mesh_on_real", "m2m", "no_human")
 WORDS = "drawings of the studio: nothing is shown of real people"
@@ -67,21 +68,14 @@ def build(
             raise InputError(f"{out} holds another laboratory, or something else", "name another folder")
     else:
         say("drawing")
-        drawing = out / ".m2m" / "drawing"
-        shutil.rmtree(drawing, ignore_errors=True)  # of a run that was stopped
-        draw_dataset(
-            drawing,
-            clips_per_class=lab.clips,
-            seed=lab.seed,
-            fps=lab.fps,
-            seconds=lab.seconds,
-            workers=workers,
-            people=lab.people,
-            places=lab.places,
-            outfits=lab.outfits,
-            actions=lab.actions,
-        )
+        drawing = out / ".m2m" / f"drawing-{own[:16]}"  # what a run that was stopped has drawn is kept
+        draw_dataset(drawing, _recipe(lab), workers)
         write_atomic(mark, (own + "\n").encode())
         drawing.rename(clips)
     made = augment_variants(clips, out / "variants", VARIANTS, workers=workers)
     return [made[v] for v in VARIANTS], clips / TRUTH / PEOPLE
+
+
+def _recipe(lab: Laboratory) -> StudioParams:
+    named = ("clips", "seed", "fps", "seconds", "people", "places", "outfits", "actions")
+    return StudioParams(**{name: getattr(lab, name) for name in named})

@@ -6,6 +6,8 @@ themselves (`Mover`) are drawn on every frame and belong to the plate.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -293,6 +295,8 @@ class Background:
         floor: Row of the frame, at rest, from which on people may stand.
         view: (T, 3) per frame: shift x, shift y in pixels, zoom about the frame's centre; (0, 0, 1) at rest.
         movers: What moves by itself.
+        kind: Of the scene, a key of SCENES.
+        camera: How the camera moves, one of CAMERAS.
     """
 
     canvas: np.ndarray
@@ -300,6 +304,8 @@ class Background:
     floor: float
     view: np.ndarray
     movers: tuple[Mover, ...]
+    kind: str
+    camera: str
 
     @property
     def static(self) -> bool:
@@ -403,10 +409,42 @@ def make_background(
     Raises:
         InputError: An unknown kind of scene or camera.
     """
+    canvas, floor = _canvas(rng, kind, size)
+    return _filmed(rng, kind, canvas, floor, camera, clutter, size, seconds)
+
+
+def place_background(
+    place: int, kind: str, camera: str, clutter: bool, size: tuple[int, int], seconds: np.ndarray
+) -> Background:
+    """The background of a place, the same for every clip there; it is painted once.
+
+    Args:
+        place: Its number, the seed of everything about it.
+        kind: A key of SCENES; empty: by chance.
+        camera: As in `make_background`, like what follows.
+        clutter: Whether things move in the background.
+        size: Width and height of the frame in pixels.
+        seconds: (T,) times of the frames.
+    """
+    rng = np.random.default_rng(place)
+    kind, canvas, floor, rng.bit_generator.state = _painted(place, kind, size)
+    return _filmed(rng, kind, canvas, floor, camera, clutter, size, seconds)
+
+
+@lru_cache(maxsize=32)
+def _painted(place: int, kind: str, size: tuple[int, int]) -> tuple[str, np.ndarray, float, Any]:
+    """Kind, canvas and floor of a place, and where its source of chance stands after them."""
+    rng = np.random.default_rng(place)
+    kind = kind or str(rng.choice(list(SCENES)))
+    canvas, floor = _canvas(rng, kind, size)
+    canvas.flags.writeable = False
+    return kind, canvas, floor, rng.bit_generator.state
+
+
+def _canvas(rng: np.random.Generator, kind: str, size: tuple[int, int]) -> tuple[np.ndarray, float]:
+    """The painted scene and the row of the frame where its floor begins."""
     if kind not in SCENES:
         raise InputError(f"the studio has no scene {kind!r}", f"known: {', '.join(SCENES)}")
-    if camera not in CAMERAS:
-        raise InputError(f"the studio has no camera {camera!r}", f"known: {', '.join(CAMERAS)}")
     width, height = size
     pad_x, pad_y = round(MARGIN * width), round(MARGIN * height)
     floor = height * float(rng.uniform(0.5, 0.62))
@@ -422,6 +460,21 @@ def make_background(
         - 0.15 * rng.uniform() * np.linspace(-1, 1, image.shape[1])
     )
     image = cv2.GaussianBlur(image * light[..., None], (0, 0), 0.6)  # a lens is never as sharp as a drawing
-    canvas = np.round(np.clip(image, 0, 1) * 255).astype(np.uint8)
+    return np.round(np.clip(image, 0, 1) * 255).astype(np.uint8), floor
+
+
+def _filmed(
+    rng: np.random.Generator,
+    kind: str,
+    canvas: np.ndarray,
+    floor: float,
+    camera: str,
+    clutter: bool,
+    size: tuple[int, int],
+    seconds: np.ndarray,
+) -> Background:
+    """A painted scene with what moves in it, and the camera's movement."""
+    if camera not in CAMERAS:
+        raise InputError(f"the studio has no camera {camera!r}", f"known: {', '.join(CAMERAS)}")
     movers = _movers(rng, (canvas.shape[1], canvas.shape[0]), seconds) if clutter else ()
-    return Background(canvas, size, floor, _view(rng, camera, size, seconds), movers)
+    return Background(canvas, size, floor, _view(rng, camera, size, seconds), movers, kind, camera)

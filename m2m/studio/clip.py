@@ -3,7 +3,7 @@
 import zlib
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache, lru_cache
+from functools import cache
 
 import numpy as np
 
@@ -11,13 +11,13 @@ from m2m.augment.bodies import BodyModel, Camera, FrameBodies
 from m2m.augment.body import BodyParams, make_body
 from m2m.errors import InputError
 from m2m.studio.actions import ACTIONS, Manner
-from m2m.studio.backgrounds import CAMERAS, SCENES, Background, make_background
+from m2m.studio.backgrounds import CAMERAS, SCENES, make_background, place_background
 from m2m.studio.draw import Light
 from m2m.studio.identity import GENDERS, Identity
 from m2m.studio.occluders import OCCLUDERS, make_occluder
-from m2m.studio.person import Person, dress
+from m2m.studio.person import Look, Person, dress, undress
 from m2m.studio.props import PROPS
-from m2m.studio.scene import Place, Shot, draw_frame, hold, stage
+from m2m.studio.scene import Place, Shot, draw_shot, hold, stage
 
 REACH = 0.3
 """How far raised arms and hops reach above the crown, as a share of the height."""
@@ -46,6 +46,8 @@ class ClipSpec:
         occluder: What stands before the first person, a key of OCCLUDERS. Empty: nothing.
         identity: Who it is, of a population; None: somebody by chance. Only for one person.
         outfit: Which of their clothes an identity wears.
+        wardrobe: Clothes in place of an identity's own: whoever has the same number wears the same. None: their own.
+        mannequin: People are plain grey, without skin, hair and clothes; whatever else is the same.
     """
 
     label: str
@@ -66,6 +68,8 @@ class ClipSpec:
     occluder: str = ""
     identity: Identity | None = None
     outfit: int = 0
+    wardrobe: int | None = None
+    mannequin: bool = False
 
     @property
     def frames(self) -> int:
@@ -88,6 +92,10 @@ class StudioClip:
         camera: The camera of all frames.
         cuts: Indices of frames that begin a new shot, without 0.
         static: All plates are the same picture.
+        scene: Kind of background of the first shot, a key of SCENES.
+        movement: Of the camera in the first shot, one of CAMERAS.
+        genders: Of each person's body in the first shot.
+        looks: Of each person in the first shot.
     """
 
     spec: ClipSpec
@@ -100,6 +108,10 @@ class StudioClip:
     camera: Camera
     cuts: tuple[int, ...]
     static: bool
+    scene: str
+    movement: str
+    genders: tuple[str, ...]
+    looks: tuple[Look, ...]
 
     @property
     def label(self) -> str:
@@ -123,14 +135,14 @@ def draw_clip(spec: ClipSpec) -> StudioClip:
     Raises:
         InputError: The spec asks for what the studio does not have.
     """
-    _check(spec)
+    check(spec)
     rng = np.random.default_rng([zlib.crc32(spec.label.encode()), spec.seed])
     count = spec.frames
     middle = count // 2
     ranges = [(0, middle), (middle, count)] if spec.cut and middle else [(0, count)]
     camera = Camera.default(*spec.size)
     shots = [_shot(spec, camera, np.arange(a, b) / float(spec.fps), rng) for a, b in ranges]
-    drawn = [draw_frame(shot, i) for shot, (a, b) in zip(shots, ranges, strict=True) for i in range(b - a)]
+    drawn = [frame for shot in shots for frame in draw_shot(shot)]
     return StudioClip(
         spec=spec,
         frames=np.stack([d.frame for d in drawn]),
@@ -142,6 +154,10 @@ def draw_clip(spec: ClipSpec) -> StudioClip:
         camera=camera,
         cuts=tuple(a for a, _ in ranges[1:]),
         static=len(shots) == 1 and shots[0].background.static,
+        scene=shots[0].background.kind,
+        movement=shots[0].background.camera,
+        genders=shots[0].genders,
+        looks=tuple(actor.person.look for actor in shots[0].actors),
     )
 
 
@@ -150,28 +166,26 @@ def _body(build: int) -> BodyModel:
     return make_body(BodyParams(gender=GENDERS[build]))
 
 
-def clothed(identity: Identity, outfit: int) -> Person:
-    """Somebody of a population in one of their clothes."""
+def clothed(identity: Identity, outfit: int, wardrobe: int | None = None) -> Person:
+    """Somebody of a population in one of their clothes, or in those of the number `wardrobe`."""
+    clothes = [identity.number, 2, outfit] if wardrobe is None else [0, 0, 0, 0, wardrobe]
     return dress(
         _body(GENDERS.index(identity.gender)),
         np.random.default_rng([identity.seed, identity.number, 1]),
-        np.random.default_rng([identity.seed, identity.number, 2, outfit]),
+        np.random.default_rng([identity.seed, *clothes]),
         identity.skin,
         identity.hair,
         identity.girth,
+        uniform=wardrobe is not None,
     )
 
 
-@lru_cache(maxsize=32)
-def _place_background(
-    place: int, kind: str, movement: str, clutter: bool, size: tuple[int, int], seconds: tuple[float, ...]
-) -> Background:
-    """The background of a place; it is painted once, for many clips."""
-    rng = np.random.default_rng(place)
-    return make_background(rng, kind or str(rng.choice(list(SCENES))), movement, clutter, size, np.array(seconds))
+def check(spec: ClipSpec) -> None:
+    """Refuses what the studio does not have.
 
-
-def _check(spec: ClipSpec) -> None:
+    Raises:
+        InputError: With what there is.
+    """
     if spec.label not in ACTIONS:
         raise InputError(f"the studio has no action {spec.label!r}", f"known: {', '.join(ACTIONS)}")
     if spec.persons not in (1, 2):
@@ -180,6 +194,8 @@ def _check(spec: ClipSpec) -> None:
         raise InputError(f"the studio draws even sizes of at least 64x64, not {spec.size[0]}x{spec.size[1]}")
     if spec.fps <= 0 or spec.seconds <= 0:
         raise InputError(f"a clip needs a positive length and frame rate, not {spec.seconds} s at {spec.fps}")
+    if spec.wardrobe is not None and spec.identity is None:
+        raise InputError("a wardrobe is for an identity", "name one, or leave the wardrobe out")
     if spec.identity is not None and spec.persons != 1:
         raise InputError("an identity is for clips of one person", "leave persons at 1")
     for kind, given, known in (("prop", spec.prop, PROPS), ("occluder", spec.occluder, tuple(OCCLUDERS))):
@@ -196,20 +212,24 @@ def _shot(spec: ClipSpec, camera: Camera, seconds: np.ndarray, rng: np.random.Ge
     if spec.place is None:
         background = make_background(rng, kind, movement, clutter, spec.size, seconds)
     else:
-        background = _place_background(spec.place, kind, movement, clutter, spec.size, tuple(seconds))
+        background = place_background(spec.place, kind, movement, clutter, spec.size, seconds)
     direction = np.array([rng.uniform(-0.8, 0.8), -rng.uniform(0.4, 1.0), -rng.uniform(0.5, 1.0)])
     light = Light(direction / np.linalg.norm(direction), float(rng.uniform(0.45, 0.65)))
     # A source of its own: with or without a prop or an occluder, the rest of the clip is the same.
     extra = np.random.default_rng([zlib.crc32(spec.label.encode()), spec.seed, 1])
-    actors, props = [], []
+    actors, props, genders = [], [], []
     front: np.ndarray | None = None
     for index in range(spec.persons):
-        body = _body(int(rng.integers(len(GENDERS))))
+        gender = int(rng.integers(len(GENDERS)))
         manner = Manner.draw(rng)
         place = _place(spec, index, background.floor, background.view, rng)
-        person = dress(body, rng)
+        person = dress(_body(gender), rng)
         if spec.identity is not None:
-            person, manner = clothed(spec.identity, spec.outfit), spec.identity.varied(rng)
+            person, manner = clothed(spec.identity, spec.outfit, spec.wardrobe), spec.identity.varied(rng)
+            gender = GENDERS.index(spec.identity.gender)
+        genders.append(GENDERS[gender])
+        if spec.mannequin:
+            person = undress(person)
         actors.append(stage(person, spec.label, manner, place, camera, background.view, seconds))
         if spec.prop:
             props.append(hold(spec.prop, actors[-1], spec.label, manner, place, seconds, extra))
@@ -217,7 +237,7 @@ def _shot(spec: ClipSpec, camera: Camera, seconds: np.ndarray, rng: np.random.Ge
             high, wide = background.canvas.shape[:2]
             left, top = (wide - spec.size[0]) / 2, (high - spec.size[1]) / 2
             front = make_occluder(extra, spec.occluder, (high, wide), place.x + left, place.feet + top, place.height)
-    return Shot(background, camera, light, tuple(actors), tuple(props), front)
+    return Shot(background, camera, light, tuple(actors), tuple(props), front, tuple(genders))
 
 
 def _place(spec: ClipSpec, index: int, floor: float, view: np.ndarray, rng: np.random.Generator) -> Place:

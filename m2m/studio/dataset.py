@@ -1,258 +1,156 @@
 """A small labelled data set of drawn clips, with the truth in a hidden folder beside them."""
 
-import itertools
 import json
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
-from fractions import Fraction
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-import cv2
-import numpy as np
-
-from m2m.augment.bodies import N_JOINTS
-from m2m.errors import InputError
-from m2m.files import write_atomic
-from m2m.studio.actions import ACTIONS
-from m2m.studio.clip import ClipSpec, StudioClip, draw_clip
-from m2m.studio.population import PEOPLE, people_table, population
+from m2m.errors import InfrastructureError, InputError
+from m2m.files import TEMPORARY, clean, write_atomic
+from m2m.fingerprints import canonical, fingerprint
+from m2m.parsing import parse_json
+from m2m.progress import counter
+from m2m.records import Item
+from m2m.studio.clip import check, draw_clip
+from m2m.studio.plan import Entry, plan, planted_bias
+from m2m.studio.population import PEOPLE, people_table
+from m2m.studio.recipe import StudioParams
+from m2m.studio.truth import TRUTH, tables, truth_paths, write_row, write_truth
 from m2m.video import Writer
+from m2m.work import FOLDER, locked
+from m2m.workers import Task, work
 
-PLAIN_HEIGHT, PLAIN_HEADING = (0.58, 0.75), 30.0
-"""Height as a share of the picture's, and degrees off the camera, of the people of plain clips."""
-
-TRUTH = ".truth"
-"""Hidden folder of the truth: M2M reads only videos that are not hidden."""
-
-
-@dataclass(frozen=True)
-class StudioParams:
-    """What data set the studio draws.
-
-    Attributes:
-        classes: How many actions, the first of `ACTIONS`.
-        clips: Clips an action.
-        seed: Same seed, same clips.
-        size: Width and height in pixels.
-        fps: Frames a second.
-        seconds: Length of a clip.
-        pairs: Share of clips in which two persons do the action.
-        entering: Share of walks that come into the picture and leave it.
-        plain: One person, large, within 30 degrees of facing a camera that stands still, nothing else moving: what a
-            small model can learn from a hundred clips.
-        scene_bias: Every class has a background of its own, and `planted_bias` says how often it is seen before it;
-            else before that of any class, by chance. Off: backgrounds have nothing to do with classes.
-        people: A population of so many persons, see `m2m.studio.population`: each does every action `clips` times. 0:
-            somebody else in every clip.
-        places: Backgrounds of a population.
-        outfits: Clothes of each person of a population; 1: always the same.
-        actions: What a population does, in place of the first `classes`.
-    """
-
-    classes: int = 6
-    clips: int = 2
-    seed: int = 0
-    size: tuple[int, int] = (432, 240)
-    fps: int = 24
-    seconds: float = 3.0
-    pairs: float = 0.15
-    entering: float = 0.3
-    plain: bool = False
-    scene_bias: bool = False
-    people: int = 0
-    places: int = 8
-    outfits: int = 1
-    actions: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.classes <= len(ACTIONS):
-            raise ValueError(f"classes is 1 to {len(ACTIONS)}, not {self.classes}")
-        if self.clips < 1:
-            raise ValueError(f"clips must be 1 or more, not {self.clips}")
-        if self.seed < 0:
-            raise ValueError(f"seed must be 0 or more, not {self.seed}")
-        if self.people < 0:
-            raise ValueError(f"people must be 0 or more, not {self.people}")
-        if self.places < 1 or self.outfits < 1:
-            raise ValueError(f"places and outfits must be 1 or more, not {self.places} and {self.outfits}")
-        unknown = [a for a in self.actions if a not in ACTIONS]
-        if unknown or (self.actions and not self.people):
-            raise ValueError(f"actions are some of {', '.join(ACTIONS)}, for people, not {', '.join(self.actions)}")
-        if self.people and self.scene_bias:
-            raise ValueError("people have places of their own: scene_bias is not for them")
+RECIPE = "recipe.json"
+DRAWING = 1
+"""Raised where the same recipe gives other clips than before."""
 
 
-def planted_bias(params: StudioParams) -> dict[str, float]:
-    """How often the background of a class is its own: from 0 to 1 in equal steps, in an order drawn by seed."""
-    labels = list(ACTIONS)[: params.classes]
-    order = np.random.default_rng([params.seed, 0, len(ACTIONS)]).permutation(len(labels))
-    return {label: float(rank) / max(len(labels) - 1, 1) for label, rank in zip(labels, order, strict=True)}
+def draw_dataset(out: Path, params: StudioParams, workers: int = 1, progress: bool = False) -> list[Path]:
+    """Draws a data set, or what an earlier run of the same recipe left to draw.
 
-
-def specs(params: StudioParams) -> dict[str, ClipSpec]:
-    """The clips of a data set by name, `class_000`; a clip does not depend on how many others there are."""
-    out = {}
-    labels, chances = list(ACTIONS)[: params.classes], planted_bias(params)
-    if params.people:
-        fps = Fraction(params.fps)
-        many = params.people, params.places, params.outfits
-        chosen = list(params.actions) or labels
-        return population(*many, chosen, params.clips, params.seed, params.size, fps, params.seconds)
-    for label in labels:
-        for index in range(params.clips):
-            # Drawn before the class matters, so that number of persons and class are independent.
-            rng = np.random.default_rng([params.seed, index, list(ACTIONS).index(label)])
-            out[f"{label}_{index:03d}"] = ClipSpec(
-                label=label,
-                seed=int(rng.integers(2**31)),
-                size=params.size,
-                fps=Fraction(params.fps),
-                seconds=params.seconds,
-                persons=2 if rng.uniform() < params.pairs else 1,
-                enter=bool(rng.uniform() < params.entering) and label == "walk",
-            )
-            if params.plain:
-                out[f"{label}_{index:03d}"] = replace(
-                    out[f"{label}_{index:03d}"],
-                    persons=1,
-                    enter=False,
-                    camera="still",
-                    clutter=False,
-                    height=float(rng.uniform(*PLAIN_HEIGHT)) * params.size[1],
-                    heading=float(rng.uniform(-PLAIN_HEADING, PLAIN_HEADING)),
-                )
-            if params.scene_bias:
-                at = labels.index(label) if rng.uniform() < chances[label] else int(rng.integers(len(labels)))
-                out[f"{label}_{index:03d}"] = replace(out[f"{label}_{index:03d}"], place=params.seed * 1000 + at)
-    return out
-
-
-def draw_dataset(
-    out: Path,
-    classes: int = 6,
-    clips_per_class: int = 2,
-    seed: int = 0,
-    size: tuple[int, int] = (432, 240),
-    fps: int = 24,
-    seconds: float = 3.0,
-    plain: bool = False,
-    workers: int = 1,
-    scene_bias: bool = False,
-    people: int = 0,
-    places: int = 8,
-    outfits: int = 1,
-    actions: tuple[str, ...] = (),
-) -> list[Path]:
-    """Draws a data set: `out/<class>/<name>.mp4`, and the truth as `write_truth` describes it under `out/.truth`.
+    Videos are `out/<class>/<name>.mp4`, or `out/<split>/<class>/<name>.mp4` and listed in `out/clips.csv` where there
+    are test clips. Under `out/.truth` lie the recipe, the truth of every clip as `write_truth` describes it, and the
+    tables: `attributes.csv`; `scene_bias.json` with the planted bias of each class; `people.csv` of a population.
 
     Args:
-        out: A new or empty folder.
-        classes: How many actions, 1 to 13.
-        clips_per_class: Clips an action.
-        seed: Same seed, same clips.
-        size: Width and height in pixels, even, at least 64.
-        fps: Frames a second.
-        seconds: Length of a clip.
-        plain: Clips that are easy to learn from, see `StudioParams`.
+        out: A new or empty folder, or one in which the same recipe was drawn in part.
+        params: The recipe.
         workers: Processes; their number changes no byte.
-        scene_bias: Backgrounds tell the classes, some more than others, see `StudioParams`; how often they do is
-            written to `out/.truth/scene_bias.json`.
-        people: A population of so many persons, each in every action `clips_per_class` times; who is in which clip is
-            written to `out/.truth/people.csv`. 0: somebody else in every clip.
-        places: Backgrounds of a population.
-        outfits: Clothes of each of its persons.
-        actions: What they do, in place of the first `classes`.
+        progress: Tell on stderr how far it is.
 
     Returns:
-        The videos, in order of class and number.
+        The videos, in order of split, class and number.
 
     Raises:
-        InputError: The folder is not empty, or a parameter is out of range.
+        InputError: The folder holds something else, another run draws in it, or a parameter is out of range.
+        InfrastructureError: The disk is full, or a worker dies again and again.
     """
-    try:
-        params = StudioParams(
-            classes,
-            clips_per_class,
-            seed,
-            size,
-            fps,
-            seconds,
-            plain=plain,
-            scene_bias=scene_bias,
-            people=people,
-            places=places,
-            outfits=outfits,
-            actions=actions,
-        )
-    except ValueError as error:
-        raise InputError(f"studio: {error}") from error
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out} is not an empty folder", "name a new one, or remove it")
-    if scene_bias:
-        text = json.dumps(planted_bias(params), indent=1, sort_keys=True) + "\n"
-        write_atomic(out / TRUTH / "scene_bias.json", text.encode())
-    drawn = specs(params)
-    if people:
-        write_atomic(out / TRUTH / PEOPLE, people_table(drawn).encode())
-    if workers == 1:
-        return [_draw(out, name, spec) for name, spec in drawn.items()]
-    # A fresh interpreter each: a fork would copy the locks of libraries that have threads.
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        return list(pool.map(_draw, itertools.repeat(out), drawn, drawn.values()))
+    if workers < 1:
+        raise InputError(f"workers must be 1 or more, not {workers}")
+    entries = plan(params)
+    check(entries[0].spec)
+    _stop_if_other(out, params, entries)
+    with locked(out / TRUTH):
+        clean(out)
+        if not (out / TRUTH / RECIPE).exists():
+            own = {"drawing": DRAWING, "fingerprint": fingerprint(DRAWING, params), "recipe": canonical(params)}
+            write_atomic(out / TRUTH / RECIPE, _json(own))
+        todo = [e for e in entries if not _drawn(out, e)]
+        with counter(len(todo), "clip", "drawing", progress) as advance:
+            for _ in _all(out, todo, workers):
+                advance()
+        for path, data in _tables(out, params, entries).items():
+            write_atomic(out / path, data)
+    return [out / e.path for e in entries]
 
 
-def _draw(out: Path, name: str, spec: ClipSpec) -> Path:
-    """Draws a clip and its truth; returns the video."""
-    clip = draw_clip(spec)
-    write_truth(clip, out / TRUTH / spec.label, name)
-    path = out / spec.label / f"{name}.mp4"
-    with Writer(path, spec.size, spec.fps) as writer:
+def draw_entry(out: Path, entry: Entry) -> None:
+    """Draws one clip and its truth; every file appears whole, the row of the table last."""
+    clip, truth = draw_clip(entry.spec), out / TRUTH / entry.folder
+    write_truth(clip, truth, entry.name)
+    with Writer(out / entry.path, entry.spec.size, entry.spec.fps, decoded=False) as writer:
         for frame in clip.frames:
             writer.write(frame)
-    return path
+    write_row(entry, clip, truth)
 
 
-def write_truth(clip: StudioClip, folder: Path, name: str) -> None:
-    """Writes what is known about a clip.
-
-    `name.npz` holds: label, name, seed, fps (2,) numerator and denominator, cuts, camera (5,) focal, cx, cy, width,
-    height; masks (T, P, H, ceil(W / 8)) uint8, bit-packed along the rows (`np.unpackbits(masks, axis=-1, count=W)`);
-    visible (T, P) bool; poses (T, P, 55, 3) and transl (T, P, 3) float32, zero where a person is not visible.
-    Where there is any: objects (T, K, H, ceil(W / 8)), what people hold, throw or kick, and occluders
-    (T, H, ceil(W / 8)), what stands before them, packed alike.
-    The plates lie beside it: `name.png` where one picture holds for all frames, else `name.mkv` (FFV1, lossless).
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    frames, persons = clip.person_masks.shape[:2]
-    visible = np.zeros((frames, persons), bool)
-    poses = np.zeros((frames, persons, N_JOINTS, 3), np.float32)
-    transl = np.zeros((frames, persons, 3), np.float32)
-    for index, frame in enumerate(clip.bodies):
-        for body in frame.bodies:
-            visible[index, body.track] = True
-            poses[index, body.track], transl[index, body.track] = body.pose, body.transl
-    camera = clip.camera
-    known: dict[str, Any] = {
-        "label": clip.label,
-        "name": name,
-        "seed": clip.spec.seed,
-        "fps": [clip.fps.numerator, clip.fps.denominator],
-        "cuts": np.array(clip.cuts, np.int64),
-        "camera": [camera.focal, camera.cx, camera.cy, camera.width, camera.height],
-        "masks": np.packbits(clip.person_masks, axis=-1),
-        "visible": visible,
-        "poses": poses,
-        "transl": transl,
-    }
-    for key, masks in (("objects", clip.object_masks), ("occluders", clip.occluder_masks)):
-        if masks.any():
-            known[key] = np.packbits(masks, axis=-1)
-    np.savez_compressed(folder / f"{name}.npz", **known)
-    if clip.static:
-        cv2.imwrite(str(folder / f"{name}.png"), clip.plates[0][..., ::-1])
+def _all(out: Path, entries: list[Entry], workers: int) -> Iterator[None]:
+    if workers == 1 or len(entries) < 2:
+        for entry in entries:
+            draw_entry(out, entry)
+            yield
         return
-    with Writer(folder / f"{name}.mkv", clip.spec.size, clip.fps, lossless=True) as writer:
-        for plate in clip.plates:
-            writer.write(plate)
+    items = [Item(e.path, "", e) for e in entries]
+    with closing(work(partial(_task, out), items, out, workers)) as finished:
+        for record, _ in finished:
+            if record.status != "ok":
+                raise InfrastructureError(f"{record.name} could not be drawn: {record.what}", "run again to go on")
+            yield
+
+
+def _task(out: Path) -> Task:
+    def draw(entry: Entry) -> dict[str, Any]:
+        draw_entry(out, entry)
+        return {}
+
+    return draw
+
+
+def _tables(out: Path, params: StudioParams, entries: list[Entry]) -> dict[str, bytes]:
+    """The tables by path relative to the data set; the rows of attributes are read back from the clips' truth."""
+    rows = (parse_json((out / TRUTH / e.folder / f"{e.name}.json").read_bytes()) for e in entries)
+    made = tables(params, entries, rows)
+    if params.scene_bias:
+        made[f"{TRUTH}/scene_bias.json"] = _json(planted_bias(params))
+    if params.people:
+        made[f"{TRUTH}/{PEOPLE}"] = people_table({e.name: e.spec for e in entries}).encode()
+    return made
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()
+
+
+def _drawn(out: Path, entry: Entry) -> bool:
+    """All files of a clip are there; each is whole where it is there."""
+    groups = truth_paths(out / TRUTH / entry.folder, entry.name)
+    return (out / entry.path).is_file() and all(any(p.is_file() for p in group) for group in groups)
+
+
+def _stop_if_other(out: Path, params: StudioParams, entries: list[Entry]) -> None:
+    """Refuses a folder that holds anything but a part of this data set."""
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise InputError(f"{out} is not an empty folder", "name a new one, or remove it")
+    found = sorted(p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_symlink() or not p.is_dir())
+    found = [f for f in found if f != f"{TRUTH}/{FOLDER}/lock" and not PurePosixPath(f).match(TEMPORARY)]
+    recipe = out / TRUTH / RECIPE
+    if not recipe.is_file():
+        if found:
+            raise InputError(f"{out} is not an empty folder: it holds {found[0]}", "name a new one, or remove it")
+        return
+    try:
+        kept = parse_json(recipe.read_bytes())
+        theirs = canonical(StudioParams()) | dict(kept["recipe"])  # it may be older than a parameter
+        drawing = kept["drawing"]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{recipe} is not a recipe of the studio: {error}", "name a new folder") from error
+    ours = canonical(params)
+    if (drawing, theirs) != (DRAWING, ours):
+        other = [f"{k} {v} there, {ours.get(k)} here" for k, v in theirs.items() if ours.get(k) != v]
+        why = other[0] if other else "drawn by another version"
+        raise InputError(f"{out} holds the clips of another recipe ({why})", "name a new folder, or remove that one")
+    known = {e.path for e in entries} | {f"{TRUTH}/{RECIPE}", *_names_of_tables(params, entries)}
+    for entry in entries:
+        groups = truth_paths(Path(TRUTH, entry.folder), entry.name)
+        known |= {p.as_posix() for group in groups for p in group}
+    if foreign := [f for f in found if f not in known]:
+        raise InputError(f"{out} holds {foreign[0]}, which is not of this data set", "move it, or name a new folder")
+
+
+def _names_of_tables(params: StudioParams, entries: list[Entry]) -> set[str]:
+    named = set(tables(params, entries[:1], ()))
+    return named | {f"{TRUTH}/scene_bias.json", f"{TRUTH}/{PEOPLE}"}

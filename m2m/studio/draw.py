@@ -8,7 +8,7 @@ import numpy as np
 from m2m.augment.bodies import Camera
 from m2m.augment.render.shade import vertex_normals
 from m2m.augment.render.zbuffer import NEAR
-from m2m.augment.render.zbuffer import draw as draw_mesh
+from m2m.studio.raster import draw as draw_mesh
 
 SUBSAMPLES = 3
 """Samples a pixel along each axis."""
@@ -71,15 +71,11 @@ def draw(plate: np.ndarray, figures: list[Figure], camera: Camera, light: Light)
     n = SUBSAMPLES
     size = ((y1 - y0) * n, (x1 - x0) * n)
     nearest, owner = np.zeros(size), np.zeros(size, np.uint8)
-    image = np.zeros((3, *size), np.float32)
+    image = np.zeros((*size, 3), np.float32)
     lens = (camera.focal * n, (camera.cx - x0) * n, (camera.cy - y0) * n)
     for name, (figure, (vertices, colors)) in enumerate(zip(figures, ready, strict=True), 1):
-        for channel in range(3):  # the z-buffer interpolates one value a vertex
-            drawn = nearest.copy()
-            draw_mesh(vertices, figure.faces, colors[:, channel].copy(), *lens, drawn, image[channel])
-        owner[drawn > nearest] = name
-        nearest = drawn
-    color = _average(np.ascontiguousarray(image.transpose(1, 2, 0)))
+        draw_mesh(vertices, figure.faces, colors, name, *lens, nearest, image, owner)
+    color = _average(image)
     shares = [_average((owner == name).astype(np.float32)) for name in range(1, len(figures) + 1)]
     covered = np.sum(shares, axis=0)
     under = plate[y0:y1, x0:x1].astype(np.float32)

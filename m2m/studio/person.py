@@ -3,7 +3,7 @@
 Regions come from the rest pose (T-pose), so that any body with SMPL-X joints can be dressed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -14,6 +14,8 @@ SKIN = np.array([[0.96, 0.80, 0.69], [0.90, 0.70, 0.56], [0.78, 0.57, 0.42], [0.
 HAIR = np.array([[0.08, 0.07, 0.06], [0.22, 0.14, 0.09], [0.38, 0.25, 0.14], [0.72, 0.57, 0.34], [0.55, 0.54, 0.53]])
 SKIN_NAMES = ("pale", "light", "tan", "brown", "dark")
 HAIR_NAMES = ("black", "dark brown", "brown", "fair", "grey")
+GREY = 0.62
+"""Brightness of a mannequin, unlit."""
 SHOES = np.array([[0.10, 0.10, 0.11], [0.92, 0.92, 0.90], [0.35, 0.22, 0.14], [0.65, 0.12, 0.14], [0.15, 0.25, 0.55]])
 
 
@@ -92,6 +94,12 @@ def color_name(color: np.ndarray) -> str:
     return ("red", "yellow", "green", "cyan", "blue", "purple")[int((hue + 30) % 360 // 60)]
 
 
+def undress(person: Person) -> Person:
+    """The same body as a plain grey mannequin, without skin, hair and clothes."""
+    colors = np.full_like(person.colors, GREY)
+    return replace(person, colors=colors, puff=np.zeros_like(person.puff), look=Look(*["none"] * 4))
+
+
 def dress(
     body: BodyModel,
     rng: np.random.Generator,
@@ -99,6 +107,7 @@ def dress(
     skin_tone: int | None = None,
     hair_tone: int | None = None,
     girth: float = 0.0,
+    uniform: bool = False,
 ) -> Person:
     """Dresses a body: skin, hair, face, shirt, trousers or shorts, shoes.
 
@@ -109,6 +118,7 @@ def dress(
         skin_tone: Row of SKIN; None: by chance.
         hair_tone: Row of HAIR; None: by chance.
         girth: Metres by which trunk and limbs are wider than the mannequin's.
+        uniform: The wardrobe has the same colours for everybody; otherwise none that are taken for the bare skin.
     """
     own, rng = rng, wardrobe or rng
     rest = _rest(body)
@@ -119,6 +129,7 @@ def dress(
     by_chance = int(own.integers(len(SKIN)))
     tone = by_chance if skin_tone is None else skin_tone
     skin = SKIN[tone] * own.uniform(0.92, 1.05)
+    beside = SKIN[len(SKIN) // 2] if uniform else skin
     colors = np.broadcast_to(skin, (len(x), 3)).copy()
     puff = np.zeros(len(x))
 
@@ -130,17 +141,17 @@ def dress(
     shirt = (y < collar) & (y > waist) & (x < sleeve)
     trousers = (y <= waist) & (y > hem) & (x < (shoulder + elbow) / 2)
     shoes = y < ankle + 0.02
-    top, bottom = _cloth_color(rng, skin), _cloth_color(rng, skin) * rng.uniform(0.5, 1.0)
+    top, bottom = _cloth_color(rng, beside), _cloth_color(rng, beside) * rng.uniform(0.5, 1.0)
     if np.abs(top - bottom).sum() < 0.5:
         bottom = np.clip(1.05 - top, 0.08, 0.9)
     colors[shirt], colors[trousers], colors[shoes] = top, bottom, SHOES[rng.integers(len(SHOES))]
     pattern = rng.integers(3)
     if pattern == 1:  # stripes across the chest and the sleeves
         along = np.where(x > shoulder, x, y)
-        colors[shirt & (np.sin(along * 2 * np.pi / 0.09) > 0)] = _cloth_color(rng, skin)
+        colors[shirt & (np.sin(along * 2 * np.pi / 0.09) > 0)] = _cloth_color(rng, beside)
     elif pattern == 2:  # a print on the chest
         print_at = shirt & (x < 0.08) & (np.abs(y - joints[9, 1] + 0.02) < 0.07) & (z > joints[9, 2])
-        colors[print_at] = _cloth_color(rng, skin)
+        colors[print_at] = _cloth_color(rng, beside)
     puff[shirt], puff[trousers], puff[shoes] = rng.uniform(0.004, 0.014), rng.uniform(0.004, 0.016), 0.008
 
     _face(colors, rest, skin)

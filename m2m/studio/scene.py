@@ -42,11 +42,13 @@ class Actor:
         person: The dressed body.
         poses: (T, 55, 3) float32 SMPL-X poses.
         transl: (T, 3) float32 position of the pelvis in camera space, metres, camera motion included.
+        shapes: (T, V, 3) float32 vertices with the pelvis at the origin, metres.
     """
 
     person: Person
     poses: np.ndarray
     transl: np.ndarray
+    shapes: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class Shot:
         actors: The people.
         props: What they hold, throw or kick.
         front: (Hc, Wc, 4) uint8 RGBA on the scene's canvas, what stands before everybody; None for nothing.
+        genders: Of the actors' bodies.
     """
 
     background: Background
@@ -68,6 +71,7 @@ class Shot:
     actors: tuple[Actor, ...]
     props: tuple[Prop, ...] = ()
     front: np.ndarray | None = None
+    genders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,8 @@ def stage(
     pose = poses(motion, body.rest_joints, place.heading)
     origin = np.zeros(3, np.float32)
     turn = Rotation.from_rotvec([np.pi, 0, 0]) * Rotation.from_rotvec([0, place.heading, 0])
-    lowest = np.array([body.vertices(p, origin)[:, 1].max() for p in pose])
+    shapes = np.stack([body.vertices(p, origin) for p in pose])
+    lowest = shapes[:, :, 1].max(axis=1)
     ankles = np.stack([turn.inv().apply(body.joints(p, origin)[list(ANKLES)]) for p in pose])
     home = np.median(ankles, axis=0)
     steps = np.einsum("ts,tsk->tk", motion.support, home - ankles)
@@ -128,7 +133,7 @@ def stage(
     seen = world.copy()
     seen[:, 2] /= view[:, 2]
     seen[:, :2] += view[:, :2] * seen[:, 2:] / camera.focal
-    return Actor(person, pose, seen.astype(np.float32))
+    return Actor(person, pose, seen.astype(np.float32), shapes)
 
 
 def hold(
@@ -141,21 +146,34 @@ def hold(
     return make_prop(kind, label, manner.side, cycles, joints, place.heading, rng)
 
 
-def draw_frame(shot: Shot, index: int) -> Drawn:
-    """Draws one frame."""
-    plate = shot.background.frame(index)
+def draw_shot(shot: Shot) -> list[Drawn]:
+    """Draws all frames; what stays the same is drawn once."""
+    out: list[Drawn] = []
+    plate, layer = _scene(shot, 0)
+    for index in range(len(shot.background.view)):
+        if index and not shot.background.static:
+            plate, layer = _scene(shot, index)
+        out.append(_draw_frame(shot, index, plate, layer))
+    return out
+
+
+def _scene(shot: Shot, index: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """What is behind everybody, (H, W, 3), and before everybody, (H, W, 4) or None."""
+    layer = None if shot.front is None else shot.background.seen(shot.front, index)
+    return shot.background.frame(index), layer
+
+
+def _draw_frame(shot: Shot, index: int, plate: np.ndarray, layer: np.ndarray | None) -> Drawn:
     figures = []
     for actor in shot.actors:
-        body = actor.person.body
-        vertices = body.vertices(actor.poses[index], actor.transl[index])
-        figures.append(Figure(vertices, body.faces, actor.person.colors, actor.person.puff))
+        vertices = actor.shapes[index] + actor.transl[index]
+        figures.append(Figure(vertices, actor.person.body.faces, actor.person.colors, actor.person.puff))
     for prop in shot.props:
         shape = prop.shape
         figures.append(Figure(prop.vertices(index), shape.faces, shape.colors, np.zeros(len(shape.vertices))))
     frame, masks = draw(plate, figures, shot.camera, shot.light)
     occluder = np.zeros(plate.shape[:2], bool)
-    if shot.front is not None:
-        layer = shot.background.seen(shot.front, index)
+    if layer is not None:
         frame, plate, occluder = over(frame, layer), over(plate, layer), layer[..., 3] >= 128
         masks = masks & ~occluder
     persons, objects = masks[: len(shot.actors)], masks[len(shot.actors) :]

@@ -52,8 +52,13 @@ def ramp(top: np.ndarray, bottom: np.ndarray, height: int, width: int) -> np.nda
 
 def paint(image: np.ndarray, shape: np.ndarray, color: np.ndarray, texture: np.ndarray | float = 0.0) -> None:
     """Lays a colour over an image in place where `shape` (H, W) in [0, 1] says, with a (H, W) texture added to it."""
-    layer = np.asarray(color, np.float32) + (texture[..., None] if isinstance(texture, np.ndarray) else texture)
-    image += shape[..., None] * (layer - image)
+    rows, columns = np.flatnonzero(shape.any(axis=1)), np.flatnonzero(shape.any(axis=0))
+    if not len(rows):
+        return
+    part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    layer = np.asarray(color, np.float32) + (texture[part][..., None] if isinstance(texture, np.ndarray) else texture)
+    under = image[part]
+    under += shape[part][..., None] * (layer - under)
 
 
 def polygon(height: int, width: int, points: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ import pytest
 from m2m.checkout import checkout
 from m2m.clips import MANIFEST, read_manifest
 from m2m.store import data_store, open_store, work_store
-from m2m.studio import draw_dataset
+from m2m.studio import StudioParams, draw_dataset
 from pipelines.__main__ import main
 from pipelines.cluster import Cluster
 
@@ -86,7 +86,7 @@ def source(tmp_path_factory) -> str:
     folder = tmp_path_factory.mktemp("drawn")
     uri = f"{os.environ['M2M_CLUSTER_SOURCE'].rstrip('/')}/{int(time.time())}"
     store = open_store(uri)
-    for path in draw_dataset(folder / "clips", classes=2, clips_per_class=2, fps=8, seconds=3.0):
+    for path in draw_dataset(folder / "clips", StudioParams(2, 2, fps=8, seconds=3.0)):
         store.put(path, path.relative_to(folder / "clips").as_posix())
     return uri
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from m2m.studio import draw_dataset
+from m2m.studio import StudioParams, draw_dataset
 from m2m.video import read
 
 FORMATS = {
@@ -49,7 +49,7 @@ class Seed:
 
 def drawn_frames(folder: Path, n: int = 40, size: tuple[int, int] = (160, 96)) -> list[np.ndarray]:
     """`n` frames of one clip of the studio, somebody who waves: (H, W, 3) uint8 RGB."""
-    (path,) = draw_dataset(folder / "drawn", classes=1, clips_per_class=1, seconds=n / 24, fps=24, size=size)
+    (path,) = draw_dataset(folder / "drawn", StudioParams(1, 1, seconds=n / 24, fps=24, size=size))
     return [f.image for f in read(path)][:n]
 
 

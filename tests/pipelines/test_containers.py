@@ -27,7 +27,7 @@ from m2m.errors import InputError
 from m2m.params import to_dict
 from m2m.report.results import read_result
 from m2m.store import DATA, WORK, open_store
-from m2m.studio import draw_dataset
+from m2m.studio import StudioParams, draw_dataset
 from pipelines import containers
 from pipelines.__main__ import main
 from tests.containers import built, engine
@@ -54,7 +54,7 @@ STAGES = ("detect", "inpaint", "recover", "base")
 @pytest.fixture(scope="module")
 def source(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("drawn") / "clips"
-    draw_dataset(folder, classes=2, clips_per_class=1, fps=8, seconds=1.0)
+    draw_dataset(folder, StudioParams(2, 1, fps=8, seconds=1.0))
     return folder
 
 

@@ -9,7 +9,7 @@ import pytest
 from m2m.checkout import checkout
 from m2m.clips import MANIFEST, read_manifest
 from m2m.store import DATA, WORK, open_store
-from m2m.studio import draw_dataset
+from m2m.studio import StudioParams, draw_dataset
 from pipelines.__main__ import main
 
 STAGES = ("detect", "inpaint", "recover", "compose")
@@ -18,7 +18,7 @@ STAGES = ("detect", "inpaint", "recover", "compose")
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory) -> list[Path]:
     """Four clips of two classes, 8 frames each."""
-    return draw_dataset(tmp_path_factory.mktemp("drawn") / "clips", classes=2, clips_per_class=2, fps=8, seconds=1.0)
+    return draw_dataset(tmp_path_factory.mktemp("drawn") / "clips", StudioParams(2, 2, fps=8, seconds=1.0))
 
 
 @pytest.fixture
