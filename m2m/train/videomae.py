@@ -21,6 +21,9 @@ LEAST = 0.01
 """Deviation, in [0, 1], below which a still clip's noise is not blown up to full size."""
 
 
+STILL = 0.25
+"""Weight of what does not move in `amplified` pixels, whose movement has a deviation of 1."""
+
 LayerNorm = partial(nn.LayerNorm, eps=EPS)
 
 
@@ -47,7 +50,7 @@ def patches(clips: Tensor, model: ModelParams) -> Tensor:
         clips = clips - still
         clips = clips / (clips.square().mean((1, 2, 3, 4), keepdim=True).sqrt() + LEAST)
         if model.pixels == "amplified":
-            clips = clips + still - 0.5
+            clips = clips + STILL * (still - 0.5)
     cut = clips.reshape(batch, 3, t, model.tubelet, h, side, w, side)
     return cut.permute(0, 2, 4, 6, 3, 5, 7, 1).reshape(batch, t * h * w, -1, 3)
 
