@@ -345,11 +345,17 @@ def _add_training(add: Callable[..., argparse.ArgumentParser]) -> None:
     text = "format of OUT (default: m2m; of an m2m checkpoint videomae)"
     convert.add_argument("--to", dest="write_as", choices=formats[:4], default="auto", help=text)
 
-    report = add("report", _report, "write the page of data sets and evaluations")
-    report.add_argument("output", metavar="OUTPUT", type=Path, help="an HTML file")
+    report = add("report", _report, "write the page of data sets and evaluations, or those of reproduced tables")
+    report.add_argument("output", metavar="OUTPUT", type=Path, help="an HTML file; of --results a folder")
     report.add_argument("--dataset", action="append", default=[], help="a folder, or the hash of a published data set")
     report.add_argument("--evaluation", action="append", type=Path, default=[], help="a folder that evaluate wrote")
     report.add_argument("--title", default="", help="its heading")
+    text = "a results.json that m2m reproduce wrote: a page each, and a list of several"
+    report.add_argument("--results", action="append", type=Path, default=[], help=text)
+    text = "address of MLflow's page, http://HOST:PORT, which the runs of --results are linked to"
+    report.add_argument("--tracker", metavar="URL", default="", help=text)
+    text = "let evaluations of --results come from different versions of the code; the page says so"
+    report.add_argument("--mixed-code", action="store_true", help=text)
 
     weights = add("weights", _weights, "list, fetch, check and accept model files that M2M does not ship")
     weights.add_argument("action", choices=("list", "fetch", "check", "accept"), help="what to do")
@@ -649,10 +655,19 @@ def _model_convert(args: argparse.Namespace) -> int:
 
 
 def _report(args: argparse.Namespace) -> int:
+    from m2m.report.reproduced import write_experiments
     from m2m.report.run import write_run_report
 
+    if args.results:
+        if args.dataset or args.evaluation or args.title:
+            raise UsageError("--results goes with no --dataset, --evaluation or --title", "write two reports")
+        for path in write_experiments(args.results, args.output, tracker=args.tracker, allow_mixed=args.mixed_code):
+            _say(f"report: {path}")
+        return int(Exit.DONE)
+    if args.tracker or args.mixed_code:
+        raise UsageError("--tracker and --mixed-code are for --results", "name a results.json")
     if not args.dataset and not args.evaluation:
-        raise InputError("there is nothing to report", "name a --dataset or an --evaluation")
+        raise InputError("there is nothing to report", "name a --dataset, an --evaluation or --results")
     write_run_report(args.output, args.dataset, args.evaluation, args.title)
     _say(f"report: {args.output}")
     return int(Exit.DONE)

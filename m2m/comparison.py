@@ -1,28 +1,35 @@
 """Saved views of MLflow's page: the evaluations side by side, and addresses that open them.
 
-`python -m m2m.comparison TRACKER SERVER [SPOOLS]` waits until the server answers, sends it what is left in spools,
-saves the views and prints the addresses.
+`python -m m2m.comparison TRACKER SERVER [SPOOLS] [--results RESULTS.json]` waits until the server answers, sends it
+what is left in spools, saves the views, one more for each experiment that was reproduced, and prints the addresses.
 """
 
+import argparse
 import json
 import sys
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mlflow import MlflowClient
+from mlflow.entities import Run
 
 from m2m.errors import InfrastructureError, InputError, M2MError
-from m2m.tracking import KIND, replay
+from m2m.report.experiment import Experiment, read_experiment
+from m2m.tracking import FINGERPRINT, KIND, replay
+from m2m.wording import printable, shown
 
 SHARED = "mlflow.sharedViewState."
 """Where MLflow's page keeps views that somebody shared: a tag of the experiment, as JSON."""
 
 TESTS, MEANS = "m2m-tests", "m2m-means"
+TABLE = "m2m.table."
+"""Tag of a run whose evaluation stands in an experiment's table: it holds the row's name."""
 BEST = "metrics.`test_top1`"
 COLUMNS = (
     BEST,
@@ -42,10 +49,14 @@ class Comparison:
     Attributes:
         experiment: The experiment's id.
         runs: Ids of the evaluation runs, best first.
+        tables: Titles of the experiments that have a view, by their name.
+        unknown: How many evaluations of each experiment have no run here, by its name; where there are some.
     """
 
     experiment: str
     runs: tuple[str, ...]
+    tables: dict[str, str] = field(default_factory=dict)
+    unknown: dict[str, int] = field(default_factory=dict)
 
     def addresses(self, server: str) -> dict[str, str]:
         """Pages by what they show.
@@ -60,26 +71,31 @@ class Comparison:
             "Their mean over seeds": f"{runs}?viewStateShareKey={MEANS}&compareRunsMode=CHART",
             "All runs": runs,
         }
+        for name, title in self.tables.items():
+            pages[title] = f"{runs}?viewStateShareKey={urllib.parse.quote(_key(name))}"
         if 1 < len(self.runs) <= 30:  # more do not fit on the page
             pages["Side by side"] = f"{server}/#/compare-runs?{urllib.parse.urlencode(named)}"
         return pages
 
 
-def view(means: bool = False) -> str:
+def view(means: bool = False, table: str = "") -> str:
     """The state of MLflow's page as JSON: evaluations only, the columns and charts that matter, best first.
 
     Args:
         means: Whether runs that differ in their seed alone are joined.
+        table: Name of an experiment: its runs only, joined by row and protocol.
     """
     by = [("tag", "m2m.variant"), ("param", "protocol"), ("tag", "m2m.dataset")]
+    if table:
+        by = [("tag", TABLE + table), ("param", "protocol")]
     keys = [{"mode": mode, "groupByData": name} for mode, name in by]
     state = {
-        "searchFilter": f"tags.`{KIND}` = 'evaluate'",
+        "searchFilter": _shows(table) if table else f"tags.`{KIND}` = 'evaluate'",
         "orderByKey": BEST,
         "orderByAsc": False,
-        "selectedColumns": list(COLUMNS),
+        "selectedColumns": [*COLUMNS, *([f"tags.`{TABLE}{table}`"] if table else [])],
         "runsHiddenMode": "SHOW_ALL",
-        "groupBy": {"aggregateFunction": "average", "groupByKeys": keys} if means else None,
+        "groupBy": {"aggregateFunction": "average", "groupByKeys": keys} if means or table else None,
         "compareRunSections": [
             {"uuid": kind, "name": name, "display": True, "isReordered": True}
             for kind, name in (("BAR", "Tests"), ("LINE", "Training"))
@@ -101,12 +117,23 @@ def _chart(kind: str, metric: str) -> dict[str, Any]:
     return chart
 
 
-def save(tracker: str, experiment: str = "m2m") -> Comparison:
+def _shows(table: str) -> str:
+    """The filter of the runs that stand in an experiment's table."""
+    return f"tags.`{TABLE}{table}` LIKE '%'"
+
+
+def _key(table: str) -> str:
+    """Name of the view of an experiment's table."""
+    return f"m2m-{table}"
+
+
+def save(tracker: str, experiment: str = "m2m", tables: Sequence[Experiment] = ()) -> Comparison:
     """Saves the views in a tracker.
 
     Args:
         tracker: Its address.
-        experiment: The experiment's name.
+        experiment: The name of MLflow's experiment.
+        tables: Tables and figures whose runs are tagged and get a view each.
 
     Raises:
         InputError: The experiment is not there, or has no evaluation.
@@ -121,7 +148,46 @@ def save(tracker: str, experiment: str = "m2m") -> Comparison:
         raise InputError(f"{tracker} has no evaluation to compare", "run the experiment pipeline first")
     client.set_experiment_tag(found.experiment_id, SHARED + TESTS, view())
     client.set_experiment_tag(found.experiment_id, SHARED + MEANS, view(means=True))
-    return Comparison(str(found.experiment_id), tuple(run.info.run_id for run in runs))
+    here = str(found.experiment_id)
+    unknown = {one.name: _tag(client, here, one) for one in tables}
+    for one in tables:
+        client.set_experiment_tag(here, SHARED + _key(one.name), view(table=one.name))
+    ids = tuple(run.info.run_id for run in runs)
+    return Comparison(here, ids, {one.name: one.title for one in tables}, {k: n for k, n in unknown.items() if n})
+
+
+def _tag(client: MlflowClient, here: str, table: Experiment) -> int:
+    """Tags the runs of an experiment's evaluations with their rows, and no others; how many have no run."""
+    known = {run.info.run_id: run for run in _all(client, here, f"tags.`{KIND}` = 'evaluate'")}
+    prints: dict[str, list[str]] = {}
+    for run_id, run in known.items():
+        prints.setdefault(run.data.tags.get(FINGERPRINT, ""), []).append(run_id)
+    wanted: dict[str, str] = {}
+    unknown = 0
+    for one in table.evaluations:
+        ids = [one.run] if one.run in known else prints.get(one.fingerprint, [])[:1] if one.fingerprint else []
+        wanted |= dict.fromkeys(ids, one.row)
+        unknown += not ids
+    name = TABLE + table.name
+    for run in _all(client, here, _shows(table.name)):
+        if run.info.run_id not in wanted:
+            client.delete_tag(run.info.run_id, name)
+    for run_id, row in wanted.items():
+        if known[run_id].data.tags.get(name) != row:
+            client.set_tag(run_id, name, row)
+    return unknown
+
+
+def _all(client: MlflowClient, experiment: str, query: str) -> list[Run]:
+    """All runs of an experiment that a filter finds."""
+    found: list[Run] = []
+    token: str | None = None
+    while True:
+        page = client.search_runs([experiment], query, max_results=1000, page_token=token)
+        found += page
+        token = page.token
+        if not token:
+            return found
 
 
 def wait_for(server: str, seconds: float = 180.0) -> None:
@@ -143,17 +209,25 @@ def wait_for(server: str, seconds: float = 180.0) -> None:
 
 def main() -> int:
     """Saves the views and prints the addresses of the pages."""
-    tracker, server, *spools = sys.argv[1:]
+    parser = argparse.ArgumentParser(prog="python -m m2m.comparison")
+    parser.add_argument("tracker")
+    parser.add_argument("server")
+    parser.add_argument("spools", nargs="*", type=Path)
+    parser.add_argument("--results", action="append", type=Path, default=[], help="what m2m reproduce left")
+    args = parser.parse_args()
     try:
-        wait_for(server)
-        for folder in spools:
-            replay(Path(folder), tracker)
-        pages = save(tracker).addresses(server)
+        tables = [read_experiment(path, allow_mixed=True) for path in args.results]
+        wait_for(args.server)
+        for folder in args.spools:
+            replay(folder, args.tracker)
+        done = save(args.tracker, tables=tables)
     except M2MError as error:
         print(f"m2m: {error}", file=sys.stderr)
         return int(error.code)
-    for what, address in pages.items():
-        print(f"{what + ':':23} {address}", flush=True)
+    for name, n in done.unknown.items():
+        print(f"m2m: {n} evaluations of {name} have no run in {shown(args.tracker)}", file=sys.stderr)
+    for what, address in done.addresses(args.server).items():
+        print(f"{printable(what) + ':':23} {address}", flush=True)
     return 0
 
 

@@ -19,7 +19,8 @@ STYLE: Any = {
 }
 
 
-def _svg(figure: Figure) -> str:
+def svg(figure: Figure) -> str:
+    """A figure as SVG that begins with its tag."""
     data = io.StringIO()
     figure.savefig(data, format="svg", metadata={"Date": None, "Creator": None})
     text = data.getvalue()
@@ -59,7 +60,7 @@ def curves(runs: Mapping[str, Sequence[Rows]], field: str, label: str) -> str:
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(fontsize=8, frameon=False)
-        return _svg(figure)
+        return svg(figure)
 
 
 def epochs(lines: Mapping[str, Rows], title: str = "", chance: float | None = None) -> str:
@@ -74,7 +75,7 @@ def epochs(lines: Mapping[str, Rows], title: str = "", chance: float | None = No
         SVG. What is shaded lies between the first two lines, where both have been measured or lie between two measures.
     """
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(4.4, 2.8), layout="constrained")
+        figure = Figure(figsize=(4.4, 3.2), layout="constrained")
         axes = figure.subplots()
         found = {
             name: [[100 * row[k] for row in rows] for k in ("top1", "low", "high")] for name, rows in lines.items()
@@ -92,13 +93,14 @@ def epochs(lines: Mapping[str, Rows], title: str = "", chance: float | None = No
             ends = [np.interp(common, places[name], found[name][0]) for name in (one, two)]
             axes.fill_between(common, *ends, alpha=0.15, color="#5b6675", linewidth=0, label="gap")
         if chance is not None:
-            axes.axhline(100 * chance, color="#9aa6b4", linewidth=0.8, linestyle=":", label="chance")
+            axes.axhline(100 * chance, color="#5b6675", linewidth=0.9, linestyle=":", label="chance")
         axes.set(xlabel="epoch of pretraining", ylabel="top-1, %", title=title)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(fontsize=8, frameon=False)
-        return _svg(figure)
+        columns = 1 if max(map(len, lines), default=0) > 28 else 2
+        figure.legend(loc="outside lower center", fontsize=8, frameon=False, ncols=columns)
+        return svg(figure)
 
 
 def _by_epoch(seeds: Sequence[Rows], field: str) -> dict[float, list[float]]:
@@ -135,7 +137,7 @@ def confusion(counts: Sequence[Sequence[int]], classes: Sequence[str], title: st
                 if n:
                     colour = "white" if shares[row, column] > 0.6 else "black"
                     axes.text(column, row, f"{n:.0f}", ha="center", va="center", color=colour, fontsize=8)
-        return _svg(figure)
+        return svg(figure)
 
 
 def space(
@@ -173,4 +175,4 @@ def space(
                 axes.scatter(place[0], place[1], s=16, color=colour, alpha=0.8, zorder=2)
         axes.set(xticks=[], yticks=[], title=title)
         axes.spines[["top", "right", "left", "bottom"]].set_visible(False)
-        return _svg(figure)
+        return svg(figure)

@@ -5,7 +5,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from m2m.report.results import Line, Result, lines, reported_table
+from m2m.report.paper import reported_rows
+from m2m.report.results import Line, Result, lines
 
 MOST_DRAWN = 20
 """Classes of the largest confusion matrix that is drawn; of more the page would have to be metres wide."""
@@ -77,11 +78,11 @@ def _mean(found: Sequence[Line], sets: Sequence[str], results: Sequence[Result])
 def reported_means() -> dict[str, dict[str, float]]:
     """Means of the rows of the paper's table 1 by protocol, 0 to 1, computed from its figures."""
     return {
-        model: {
-            protocol: statistics.fmean(v for k, v in row.items() if k.endswith(f"_{protocol}"))
+        name: {
+            protocol: statistics.fmean(top1 for (_, how), top1 in row.cells.items() if how == protocol)
             for protocol in ("ft", "lp")
         }
-        for model, row in reported_table().items()
+        for name, row in reported_rows("table1").items()
     }
 
 

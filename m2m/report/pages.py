@@ -2,9 +2,12 @@
 
 import base64
 import hashlib
+import re
 from typing import Any
 
 import jinja2
+
+LINK = re.compile(r"https?://[^\s\"'<>\x00-\x1f]+|[A-Za-z0-9][A-Za-z0-9_-]*\.html")
 
 
 def render(template: str, /, **values: Any) -> str:
@@ -20,8 +23,20 @@ def render(template: str, /, **values: Any) -> str:
     loader = jinja2.PackageLoader("m2m.report", "")
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     environment.filters["csp"] = _named
+    environment.filters["link"] = _link
     text = environment.get_template(template).render(**values)
     return text.encode("utf-8", "backslashreplace").decode()  # names of files need not be text
+
+
+def _link(address: str) -> str:
+    """An address that a page may lead to: of the web, or a page beside it.
+
+    Raises:
+        ValueError: It is another, as `javascript:` is.
+    """
+    if not LINK.fullmatch(str(address)):
+        raise ValueError(f"{address!r} is no address of the web and no page beside this one")
+    return str(address)
 
 
 def _named(script: str) -> str:

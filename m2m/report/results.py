@@ -1,17 +1,15 @@
 """Results of evaluations: joined over seeds, and set against what the paper reports."""
 
-import csv
 import json
-import re
 import statistics
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from m2m.errors import InputError
+from m2m.report.paper import reported_rows
 
 METRICS = "metrics.json"
 
@@ -190,14 +188,5 @@ def reported(arm: str, name: str, protocol: str) -> float | None:
         name: The downstream set, in any spelling: `UCF-101` is `ucf101`.
         protocol: `ft` or `lp`.
     """
-    row = reported_table().get(REPORTED.get(arm, ""), {})
-    return row.get(f"{re.sub('[^a-z0-9]', '', name.lower())}_{protocol}")
-
-
-def reported_table() -> dict[str, dict[str, float]]:
-    """The paper's table 1: figures, 0 to 1, by `<set>_<protocol>` and the name of the row; no printed means."""
-    text = resources.files("m2m.report").joinpath("reported.csv").read_text(encoding="utf-8")
-    return {
-        row["model"]: {k: float(v) / 100 for k, v in row.items() if k.endswith(("_ft", "_lp"))}
-        for row in csv.DictReader(text.splitlines())
-    }
+    row = reported_rows("table1").get(REPORTED.get(arm, ""))
+    return row.cell(name, protocol) if row else None

@@ -23,8 +23,11 @@ from m2m.report.attack import write_attack_report
 from m2m.report.augment import ClipReport, write_report
 from m2m.report.curation import write_curation_report
 from m2m.report.figures import confusion, curves
+from m2m.report.pages import _link
+from m2m.report.reproduced import write_experiments
 from m2m.report.run import write_run_report
 from tests.audit.audited import SEEN, audited, reviewed
+from tests.report.reproduced import results, write
 
 ALIEN = (
     """--></title></style></script>"'><script>alert(1)</script><img src=x onerror=alert(1)>$\\frac{{7*7}}\x1b\ud800"""
@@ -147,6 +150,37 @@ def test_the_curation_and_its_data_sheet(tmp_path, dataset):
     assert "alert(1)" in text and "<script" not in text and "<img" not in text
 
 
+def test_the_pages_of_reproduced_tables(tmp_path):
+    table = results({TEXT: 0.5, "b": 0.6}, sets={TEXT: TEXT, "two": "two"}, n=6, compare=[[TEXT, "b"]], baseline="b")
+    curve = results({TEXT: 0.5, "b": 0.6}, name="f", sets={"one": TEXT}, n=6, epochs=(1, 2), compare=[[TEXT, "b"]])
+    for data in (table, curve):
+        data["title"] = data["question"] = data["scale"] = f"](x) {TEXT}"
+        data["rows"][0] |= {"title": TEXT, "note": TEXT}
+        data["privacy"] = [{"row": TEXT, "figures": {TEXT: {"value": 0.5}, "why": TEXT}}]
+        data["missing"] = [{"row": "b", "set": data["sets"][0]["name"], "protocol": "ft", "seed": 9, "why": TEXT}]
+        for one in data["evaluations"]:
+            one |= {"run": TEXT.replace(" ", ""), "code_version": TEXT, "data_hash": TEXT, "test_hash": TEXT}
+    files = write_experiments([write(tmp_path, data) for data in (table, curve)], tmp_path / "out")
+    assert [path.name for path in files[::2]] == ["index.html", "table1.html", "f.html"]
+    for path in files:
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".html":
+            assert_quiet(path)
+        else:
+            assert "alert(1)" in text and "<script" not in text and "<img" not in text
+    heads = [line for line in files[1].read_text(encoding="utf-8").splitlines() if line.startswith("## ")]
+    assert len(heads) == 2 and all(head.count("](") == 1 for head in heads)  # a title ends no link early
+
+
+@pytest.mark.parametrize(
+    "address", ["javascript:alert(1)", "../x.html", "data:text/html,x", 'http://a"b', "//x/y.html"]
+)
+def test_a_link_leads_to_the_web_or_to_a_page_beside_it(address):
+    with pytest.raises(ValueError, match="no address of the web"):
+        _link(address)
+    assert _link("https://host/#/runs/1") and _link("table1.html")
+
+
 def test_figures_take_every_name():
     for svg in (
         confusion([[1, 2], [3, 4]], [TEXT, "$"], TEXT),
@@ -166,5 +200,6 @@ def test_templates_put_values_where_they_are_escaped():
         for body in re.findall(r"<style.*?</style>", text, re.DOTALL):
             assert "{{" not in body, path.name
         for tag in re.findall(r"<[a-z][^<>]*\{\{[^<>]*>", text):
+            tag = re.sub(r' href="\{\{[^{}"]*\| *link *\}\}"', "", tag)  # the filter lets through nothing else
             assert "{{" not in re.sub(r'"[^"]*"', "", re.sub(r"\{\{.*?\}\}", "{{}}", tag).replace('"{{}}"', '""')), tag
             assert not re.search(r"\s(on\w+|style|href)\s*=", tag), tag
