@@ -684,7 +684,7 @@ def _reproduce(args: argparse.Namespace) -> int:
     if args.dry_run:
         _say(str(what.plan(args.workers)))
         return int(Exit.DONE)
-    done = reproduce(what, workers=args.workers, minutes=args.minutes)
+    done = reproduce(what, workers=args.workers, minutes=args.minutes, tracker=args.tracker)
     _say(str(done))
     if done.error is not None:
         raise done.error

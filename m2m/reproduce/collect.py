@@ -101,8 +101,8 @@ def _evaluations(cell: Cell, node: Node, experiment: Experiment, graph: Graph, r
             "variant": figures["variant"],
             "dataset": figures["dataset"],
             "data_hash": figures["data_hash"],
-            "test_hash": figures["data_hash"],
-            "code_version": f"{figures['code_version']}, data {figures['data_code_version']}",
+            "test_hash": figures["test_hash"],
+            "code_version": figures["code_version"],
             "run": "",
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -182,5 +182,5 @@ def _privacy(rows: dict[str, Row], graph: Graph, root: Path) -> Iterator[dict[st
                     count[0] += result["ok"] is False
                     count[1] += result["ok"] is not None
         if audited:
-            figures = {check: {"failed": k, "n": n} for check, (k, n) in sorted(checks.items()) if n}
-            yield {"row": name, "figures": {"audited": audited, "failed": failed, "checks": figures}}
+            figures = {check: {"k": k, "n": n} for check, (k, n) in sorted(checks.items()) if n}
+            yield {"row": name, "figures": {"audited": audited, "failed": failed, "failed by": figures}}

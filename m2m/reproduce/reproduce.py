@@ -90,23 +90,27 @@ def prepare(
     return Reproduction(experiments, at, build_graph(experiments, at, rows), root)
 
 
-def reproduce(what: Reproduction, *, workers: int = 1, minutes: float | None = None) -> Reproduced:
+def reproduce(what: Reproduction, *, workers: int = 1, minutes: float | None = None, tracker: str = "") -> Reproduced:
     """Computes what is missing, and writes results and pages of what there is.
 
     Args:
         what: What `prepare` gave.
         workers: Processes; their number changes no figure.
         minutes: After so many nothing new is begun.
+        tracker: Address of MLflow's page, which the pages link to.
 
     Raises:
         InputError: Another run works in the folder, or a result is damaged.
         InfrastructureError: The machine failed.
         KeyboardInterrupt: After Ctrl-C or SIGTERM.
     """
+    from m2m.report.reproduced import write_experiments
+
     progress = run(what.graph, what.root, workers=workers, minutes=minutes)
     results, missing = [], 0
     for experiment in what.experiments:
         values = collect(experiment, what.scale, what.graph, what.root)
         missing += len(values["missing"])
         results.append(write_results(values, what.root / "results" / experiment.name))
-    return Reproduced(progress, tuple(results), missing, tuple(results))
+    pages = write_experiments(results, what.root / "results", tracker=tracker)
+    return Reproduced(progress, tuple(results), missing, tuple(page for page in pages if page.suffix == ".html"))

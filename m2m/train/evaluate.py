@@ -1,11 +1,14 @@
 """Evaluation: fine-tuning or linear probing on a downstream data set, and the test on its held-out clips."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from m2m.clips import Clip
 from m2m.errors import InputError
+from m2m.fingerprints import fingerprint
 from m2m.store import Store
 from m2m.train.batches import RandomSamples, Samples, Views
 from m2m.train.checkpoints import read_parent
@@ -92,10 +95,15 @@ def evaluate(
         odds, labels = score_clips(training.result, views, max(1, batch // (params.views[0] * params.views[1])), group)
         hits = odds.argmax(1) == labels
         right = {clip_mark(clip.clip_id): bool(hit) for clip, hit in zip(data.val, hits, strict=True)}
-        results = summary(odds, labels, data.classes) | notes | {"right": right}
+        results = summary(odds, labels, data.classes) | notes | {"right": right, "test_hash": _test_hash(data.val)}
         if tracker is not None and group.first:
             tracker.metrics({f"test_{k}": results[k]["value"] for k in ("top1", "top5")}, how.epochs)
         return stage.finish(out, training, history, results)
+
+
+def _test_hash(clips: Sequence[Clip]) -> str:
+    """Which clips were tested on, whatever was trained on."""
+    return fingerprint(sorted((clip_mark(clip.clip_id), clip.sha256, clip.label) for clip in clips))
 
 
 def evaluation(
