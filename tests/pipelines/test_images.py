@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 def checkout(tmp_path, monkeypatch) -> Path:
     """What images are made of, small, at a place of its own."""
     monkeypatch.delenv("M2M_BASE_IMAGE", raising=False)
-    for name in ("docker", "requirements", "profiles"):
+    for name in ("docker", "requirements", "profiles", "experiments"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns(".base", "upstream"))
     for name in ("LICENSE", "README.md", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
