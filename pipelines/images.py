@@ -19,6 +19,7 @@ _SHARED = (
     "pyproject.toml",
     "m2m",
     "profiles",
+    "experiments",
 )
 _LOCKS = {
     "base": ("image-common", "image-base"),

@@ -1,7 +1,7 @@
 """Collects what the evaluations of an experiment came to in one file, which pages and comparisons are made of."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,9 @@ RESULTS = "results.json"
 SCHEMA = 1
 
 
-def collect(experiment: Experiment, scale: Scale, graph: Graph, root: Path) -> dict[str, Any]:
+def collect(
+    experiment: Experiment, scale: Scale, graph: Graph, root: Path, runs: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """What is known of an experiment.
 
     Args:
@@ -24,6 +26,7 @@ def collect(experiment: Experiment, scale: Scale, graph: Graph, root: Path) -> d
         scale: The scale at which it is run.
         graph: What it needs.
         root: Folder of the reproduction.
+        runs: The tracker's ids of runs, by the fingerprint of their figures.
 
     Returns:
         What goes into `results.json`; evaluations that are not finished are named under `missing`.
@@ -40,7 +43,11 @@ def collect(experiment: Experiment, scale: Scale, graph: Graph, root: Path) -> d
             why = "not computed yet"
             missing += [_missing(cell, name, why) for name in experiment.groups or (cell.set,)]
         else:
-            found += list(_evaluations(cell, node, experiment, graph, root))
+            known_runs = runs or {}
+            found += [
+                {**one, "run": known_runs.get(one["fingerprint"], "")}
+                for one in _evaluations(cell, node, experiment, graph, root)
+            ]
     for name, why in scale.left_out.get(experiment.name, {}).items():
         for of in experiment.groups or experiment.sets:
             missing += [
@@ -48,9 +55,8 @@ def collect(experiment: Experiment, scale: Scale, graph: Graph, root: Path) -> d
                 for p in experiment.protocols
                 for s in scale.seeds
             ]
-    columns = [(g, g.replace("_", " "), None) for g in experiment.groups] or [
-        (name, scale.sets[name].title, scale.sets[name].bias) for name in experiment.sets
-    ]
+    columns: list[tuple[str, str, float | None]] = [(g, g.replace("_", " "), None) for g in experiment.groups]
+    columns = columns or [(name, scale.sets[name].title, scale.sets[name].bias) for name in experiment.sets]
     known = {**rows, **{n: experiment.rows[n] for n in scale.left_out.get(experiment.name, {}) if n in experiment.rows}}
     order = [name for name in experiment.rows if name in known]
     return {
@@ -103,7 +109,6 @@ def _evaluations(cell: Cell, node: Node, experiment: Experiment, graph: Graph, r
             "data_hash": figures["data_hash"],
             "test_hash": figures["test_hash"],
             "code_version": figures["code_version"],
-            "run": "",
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is not an evaluation: {error!r}", "remove its folder and run again") from error

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 
 from m2m import shards
 from m2m.checkout import checkout
@@ -132,7 +133,9 @@ def _true_plates(source: Path, out: Path) -> None:
             size, rate = (clip.width, clip.height), probe(source / DATASET / clip.path).fps
             with Writer(path, size, rate, VideoParams()) as writer:
                 if still.is_file():
-                    picture = cv2.imread(str(still))[..., ::-1]
+                    picture = cv2.cvtColor(
+                        cv2.imdecode(np.fromfile(still, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB
+                    )
                     for _ in range(clip.n_frames):
                         writer.write(picture)
                 else:

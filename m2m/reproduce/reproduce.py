@@ -1,5 +1,8 @@
 """Reproduces experiments: plan, run, collect, report; what the command line calls."""
 
+import importlib.util
+import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +12,10 @@ from m2m.reproduce.collect import collect, write_results
 from m2m.reproduce.cost import Plan, make_plan
 from m2m.reproduce.experiment import Experiment, read_experiment
 from m2m.reproduce.graph import Graph, build_graph
-from m2m.reproduce.run import Progress, run
+from m2m.reproduce.run import Progress, environment, run, tracker_of
 from m2m.reproduce.scale import Scale, read_scale
+from m2m.tracking import SWITCH
+from m2m.wording import say
 
 
 @dataclass(frozen=True)
@@ -108,9 +113,37 @@ def reproduce(what: Reproduction, *, workers: int = 1, minutes: float | None = N
 
     progress = run(what.graph, what.root, workers=workers, minutes=minutes)
     results, missing = [], 0
-    for experiment in what.experiments:
-        values = collect(experiment, what.scale, what.graph, what.root)
-        missing += len(values["missing"])
-        results.append(write_results(values, what.root / "results" / experiment.name))
+    with environment(what.root):
+        runs = _run_ids(what.root)
+        for experiment in what.experiments:
+            values = collect(experiment, what.scale, what.graph, what.root, runs)
+            missing += len(values["missing"])
+            results.append(write_results(values, what.root / "results" / experiment.name))
+        if runs:
+            _save_views(what.root, results)
     pages = write_experiments(results, what.root / "results", tracker=tracker)
     return Reproduced(progress, tuple(results), missing, tuple(page for page in pages if page.suffix == ".html"))
+
+
+def _run_ids(root: Path) -> dict[str, str]:
+    """The tracker's runs of evaluations; none where there is no tracker: results do not wait for it."""
+    if os.environ.get(SWITCH) == "off" or importlib.util.find_spec("mlflow") is None:
+        return {}
+    from mlflow.exceptions import MlflowException
+
+    from m2m.comparison import run_ids
+
+    try:
+        return run_ids(tracker_of(root))
+    except MlflowException as error:
+        say(f"the tracker does not answer, so the pages name no runs: {' '.join(str(error).split())[:200]}", sys.stderr)
+        return {}
+
+
+def _save_views(root: Path, results: Sequence[Path]) -> None:
+    """A view a table in MLflow's page."""
+    from m2m.comparison import save
+    from m2m.report.experiment import read_experiment as read_results
+
+    tables = [read_results(path) for path in results]
+    save(tracker_of(root), tables=[table for table in tables if table.evaluations])

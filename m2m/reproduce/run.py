@@ -15,7 +15,7 @@ from m2m import work
 from m2m.errors import InfrastructureError, M2MError
 from m2m.reproduce.graph import DATA, Graph, Node
 from m2m.reproduce.node import Done, compute, done, interrupted
-from m2m.tracking import SWITCH, replay
+from m2m.tracking import HTTP, SWITCH, replay
 from m2m.wording import say
 from m2m.workers import die_with
 
@@ -63,7 +63,7 @@ def run(
         InfrastructureError: A process died, twice at the same training.
         KeyboardInterrupt: After Ctrl-C or SIGTERM; what is finished is kept, trainings go on from their checkpoints.
     """
-    with work.locked(root), _environment(root):
+    with work.locked(root), environment(root):
         runner = _Runner(graph, root, workers, minutes, tell)
         try:
             runner.run()
@@ -181,12 +181,17 @@ def _end(pool: ProcessPoolExecutor) -> None:
         process.join(timeout=120)
 
 
+def tracker_of(root: Path) -> str:
+    """The tracker of a reproduction: the environment's, or a database beside its results."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root.absolute() / 'mlflow.db'}"
+
+
 @contextmanager
-def _environment(root: Path) -> Iterator[None]:
-    """One thread a process, and the tracker beside the results unless the environment names another."""
+def environment(root: Path) -> Iterator[None]:
+    """One thread a process, and the tracker beside the results unless the environment names another one."""
     before = dict(os.environ)
-    os.environ.update(dict.fromkeys(THREADS, "1"))
-    os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{root.absolute() / 'mlflow.db'}")
+    os.environ.update({**dict.fromkeys(THREADS, "1"), **HTTP})
+    os.environ["MLFLOW_TRACKING_URI"] = tracker_of(root)
     os.environ.setdefault(SWITCH, "later")
     try:
         yield

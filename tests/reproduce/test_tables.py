@@ -152,3 +152,16 @@ def test_every_training_is_in_the_tracker(reproduced):
     runs = client.search_runs([experiment.experiment_id], max_results=1000)
     done = sum(1 for kind in ("pretrain", "align", "evaluate") for _ in (reproduced / kind).glob("*/done.json"))
     assert len(runs) == done and {run.info.status for run in runs} == {"FINISHED"}
+
+
+def test_pages_name_the_runs_and_the_tracker_has_a_view_a_table(reproduced):
+    from mlflow import MlflowClient
+
+    runs = {one["run"] for one in results(reproduced, "table4")["evaluations"]}
+    assert "" not in runs and all(run in (reproduced / "results" / "table4.html").read_text() for run in runs)
+    client = MlflowClient(f"sqlite:///{reproduced / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("m2m")
+    assert experiment is not None
+    assert sum(key.startswith("mlflow.sharedViewState.m2m-table") for key in experiment.tags) >= len(ROWS) - 1
+    tags = client.get_run(next(iter(runs))).data.tags
+    assert tags["m2m.table.table4"] in ROWS["table4"]
