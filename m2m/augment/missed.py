@@ -23,6 +23,10 @@ DETAIL = 0.03
 """Share of a part's pixels that must differ visibly from their neighbours."""
 OTHER = 24
 """Levels by which a pixel shows something else."""
+HELD = 0.4
+"""Share of a mask that the next frame's masks must cover, or it is lost."""
+ALIKE = 0.7
+"""Share of a lost mask's inner pixels with which the picture must go."""
 SAMPLES = 15
 """Frames of a window in which the background is looked up."""
 
@@ -86,6 +90,52 @@ def bridged(cover: np.ndarray, gap: int, where: np.ndarray | None = None) -> np.
                     else:
                         out[t] |= _holding((cover[before] | cover[after]) & ~cover[t], core)
     return out
+
+
+def followed(frames: np.ndarray, people: Sequence[FramePeople]) -> np.ndarray:
+    """Where people still are of whom a frame has no mask, though one beside it has.
+
+    A mask that no mask of the next frame carries on is moved with the picture (optical flow), frame by frame, as long
+    as the picture goes with it: who walks behind something, or out of the picture, is not where the flow says. It is
+    done forwards and backwards in time.
+
+    Args:
+        frames: (T, H, W, 3) uint8 RGB, of one shot.
+        people: Who was found there, T entries.
+
+    Returns:
+        (T, H, W) bool.
+    """
+    found = np.zeros(frames.shape[:3], bool)
+    for order in (range(len(frames)), range(len(frames) - 1, -1, -1)):
+        carried: list[np.ndarray] = []
+        last: int | None = None
+        for t in order:
+            here = people[t].cover
+            if last is not None:
+                known = [person.mask for person in people[last].confirmed if person.mask.any()]
+                lost = [m for m in (*known, *carried) if (m & here).sum() < HELD * m.sum()]
+                carried = _moved(lost, frames[last], frames[t]) if lost else []
+                for mask in carried:
+                    found[t] |= cv2.dilate(mask.view(np.uint8), INNER, iterations=2).view(bool)
+            last = t
+    return found
+
+
+def _moved(masks: list[np.ndarray], before: np.ndarray, after: np.ndarray) -> list[np.ndarray]:
+    """The masks of one frame in the next, those with which the picture goes."""
+    grey = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (after, before)]
+    flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(*grey, None)
+    y, x = np.mgrid[: len(after), : after.shape[1]].astype(np.float32)
+    source = x + flow[..., 0], y + flow[..., 1]
+    same = cv2.absdiff(cv2.remap(before, *source, cv2.INTER_LINEAR, borderValue=(0, 0, 0)), after).max(-1) <= OTHER
+    moved = []
+    for mask in masks:
+        there = cv2.remap(mask.view(np.uint8), *source, cv2.INTER_NEAREST, borderValue=(0,)).view(bool)
+        core = cv2.erode(there.view(np.uint8), INNER).view(bool)
+        if core.any() and (core & same).sum() >= ALIKE * core.sum():
+            moved.append(there)
+    return moved
 
 
 def _holding(mask: np.ndarray, core: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from m2m.augment.detect.link import link
 from m2m.augment.inpaint.objects import put_back
 from m2m.augment.inpaint.occluders import find_occluders
 from m2m.augment.inpaint.region import RegionParams, paint_region
-from m2m.augment.missed import bridged
+from m2m.augment.missed import bridged, followed
 from m2m.augment.people import Detector, FramePeople
 from m2m.augment.plate import Inpainter, Plate
 from m2m.augment.tally import Tally
@@ -136,6 +136,8 @@ class Painter:
         black = np.zeros(len(frames), bool)
         if variant in NOT_PRIVATE:
             return Plate(frames, cover & False, cover & False), black
+        with tally.timed("verify"):  # nobody is gone because the masks have lost him
+            cover |= followed(frames, people)
         # Where nobody is confirmed there is no pose to hide, and a hull would only cost background.
         somebody = any(p.confirmed for p in people)
         region = self._region(frames, cover, somebody, tally)

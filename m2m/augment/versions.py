@@ -11,7 +11,7 @@ from m2m import __version__
 from m2m.fingerprints import fingerprint
 
 DETECT = f"{__version__}+detect.6"
-INPAINT = f"{__version__}+inpaint.6"
+INPAINT = f"{__version__}+inpaint.7"
 RECOVER = f"{__version__}+recover.6"
 COMPOSE = f"{__version__}+compose.3"
 KEPT = f"{__version__}+kept.3"

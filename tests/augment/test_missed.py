@@ -1,11 +1,12 @@
 """People whom the masks miss, and plates on which nothing was painted."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from m2m.augment.missed import bridged, missed, untouched
+from m2m.augment.missed import bridged, followed, missed, untouched
 from m2m.augment.people import FramePeople, Person
 from m2m.augment.plate import Plate
 
@@ -100,3 +101,56 @@ def test_black_on_black_is_nobody():
     frames[:], plates[:] = 0, 0
     region = np.stack([p.cover for p in people])
     assert not untouched(Plate(plates, region, region & False), frames, people, 0.01)
+
+
+def textured(seed: int = 0, size: tuple[int, int] = (144, 192)) -> np.ndarray:
+    """A scene with detail that a flow can hold on to."""
+    rng = np.random.default_rng(seed)
+    small = rng.integers(40, 200, (size[0] // 8, size[1] // 8, 3), np.uint8)
+    return cv2.resize(small, size[::-1], interpolation=cv2.INTER_CUBIC)
+
+
+def walking(n: int = 8, step: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    """Somebody with a pattern who moves to the right; (T, H, W, 3) and (T, H, W) where."""
+    scene, body = textured(), textured(7, (72, 40))
+    frames, where = np.repeat(scene[None], n, 0), np.zeros((n, 144, 192), bool)
+    for t in range(n):
+        x = 40 + step * t
+        frames[t, 40:112, x : x + 40] = body
+        where[t, 40:112, x : x + 40] = True
+    return frames, where
+
+
+def persons(where: np.ndarray, missing: tuple[int, ...]) -> list[FramePeople]:
+    """Those whom a detector found that misses some frames."""
+    empty = np.zeros_like(where[0])
+    there = [empty if t in missing else mask for t, mask in enumerate(where)]
+    families = frozenset({"pose", "selfie"})
+    return [
+        FramePeople((Person(1, np.zeros(4, np.float32), 1.0, mask, families),) if mask.any() else (), mask)
+        for mask in there
+    ]
+
+
+@pytest.mark.parametrize("missing", [(3,), (2, 3, 4, 5), (5, 6, 7), (0, 1, 2)])
+def test_whom_the_masks_lose_is_followed(missing):
+    frames, where = walking()
+    found = followed(frames, persons(where, missing))
+    for t in range(len(frames)):
+        if t in missing:
+            assert (found[t] & where[t]).sum() > 0.95 * where[t].sum()
+            assert (found[t] & ~where[t]).sum() < 1.2 * where[t].sum()  # a rim, and no trail
+        else:
+            assert not found[t].any()
+
+
+def test_who_is_gone_is_not_followed():
+    frames, where = walking()
+    frames[4:] = textured()  # out of the picture from one frame to the next
+    found = followed(frames, persons(where, (4, 5, 6, 7)))
+    assert not found.any()
+
+
+def test_nobody_is_followed_where_nobody_was():
+    frames, where = walking()
+    assert not followed(frames, persons(where & False, ())).any()
