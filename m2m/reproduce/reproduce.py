@@ -8,6 +8,7 @@ from m2m.errors import M2MError
 from m2m.reproduce.collect import collect, write_results
 from m2m.reproduce.cost import Plan, make_plan
 from m2m.reproduce.experiment import Experiment, read_experiment
+from m2m.reproduce.found import Folders
 from m2m.reproduce.graph import Graph, build_graph
 from m2m.reproduce.run import Progress, run
 from m2m.reproduce.scale import Scale, read_scale
@@ -106,7 +107,7 @@ def reproduce(what: Reproduction, *, workers: int = 1, minutes: float | None = N
     progress = run(what.graph, what.root, workers=workers, minutes=minutes)
     results, missing = [], 0
     for experiment in what.experiments:
-        values = collect(experiment, what.scale, what.graph, what.root)
+        values = collect(experiment, what.scale, what.graph, Folders(what.graph, what.root))
         missing += len(values["missing"])
         results.append(write_results(values, what.root / "results" / experiment.name))
     return Reproduced(progress, tuple(results), missing, tuple(results))
