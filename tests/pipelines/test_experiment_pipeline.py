@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import yaml
 
 from components.align import align
@@ -58,6 +59,7 @@ def carried_out(one: Submission, folder: Path) -> str:
     return Path(page.path).read_text()
 
 
+@pytest.mark.slow
 def test_runs_of_every_wiring_give_the_results_that_were_planned(tmp_path, monkeypatch, capsys):
     monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)
     for name in ("store", "work"):

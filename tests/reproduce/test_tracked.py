@@ -7,11 +7,11 @@ import pytest
 
 from m2m.clips import read_card
 from m2m.errors import InfrastructureError, InputError
+from m2m.reproduce import scale as scales
 from m2m.reproduce.collect import collect
 from m2m.reproduce.found import Folders
 from m2m.reproduce.graph import build_graph
 from m2m.reproduce.reproduce import prepare, reproduce
-from m2m.reproduce.scale import TestSet
 from m2m.reproduce.tracked import Runs, Tracked
 from m2m.store import open_store
 from tests.reproduce.toyscale import write_experiment, write_scale
@@ -93,7 +93,7 @@ def test_clips_of_a_joined_test_are_grouped_by_the_list_that_they_were_joined_by
     with pytest.raises(InputError, match="which clips of one are in which group"):
         tracked(done).groups(node)
     file = tmp_path / "groups.csv"
-    named = replace(what.scale, sets={"one": TestSet("One", test="a", groups=str(file))})
+    named = replace(what.scale, sets={"one": scales.TestSet("One", test="a", groups=str(file))})
     finder = Tracked(what.graph, named, data_hashes(what), Runs(uri))
     names = [f"{label}_{index}" for label in ("down", "right") for index in (4, 5)]
     rows = [f"{name}.mp4,,{'odd' if '5' in name else 'even'}" for name in names]
