@@ -13,6 +13,7 @@ def align(
     params: dict,
     model: dict,
     seed: int,
+    also: str,
     aligned: Output[Model],
     metrics: Output[Metrics],
 ):
@@ -24,6 +25,7 @@ def align(
         params: The `align` section.
         model: The `model` section.
         seed: Seed of head and order.
+        also: Hash of a second data set, with a head of its own; empty: none.
         aligned: The weights.
         metrics: The last epoch's figures.
     """
@@ -35,6 +37,6 @@ def align(
 
     settings = section("align", params), section("model", model)
     learned, out, gpus = opened(checkpoint, "checkpoint"), Path(aligned.path), processes("gpu")
-    done = launch("align_set", dataset, learned, out, *settings, count=gpus, seed=seed)
+    done = launch("align_set", dataset, learned, out, *settings, count=gpus, seed=seed, also=also or None)
     stamp(aligned, "checkpoint", **done.about)
     metrics.metadata.update(done.metrics)

@@ -15,6 +15,7 @@ def evaluate(
     params: dict,
     model: dict,
     seed: int,
+    epoch: int,
     evaluation: Output[Artifact],
     metrics: Output[Metrics],
     confusion: Output[ClassificationMetrics],
@@ -25,10 +26,11 @@ def evaluate(
         dataset: Hash of a published data set with a validation split.
         name: What the tables call it.
         protocol: `ft` (every weight learns) or `lp` (the head alone).
-        checkpoint: An aligned encoder.
+        checkpoint: An aligned or a pre-trained encoder.
         params: The `evaluate` section.
         model: The `model` section.
         seed: Seed of head and order.
+        epoch: Test the model that the pre-training kept after so many epochs; 0: the last.
         evaluation: All figures, as the report reads them.
         metrics: Top-1 and top-5.
         confusion: Which class was taken for which.
@@ -41,7 +43,7 @@ def evaluate(
 
     settings = section("evaluate", params), section("model", model)
     encoder, out = opened(checkpoint, "checkpoint"), Path(evaluation.path)
-    test = {"name": name, "protocol": protocol, "seed": seed}
+    test = {"name": name, "protocol": protocol, "seed": seed, "epoch": epoch}
     gpus = processes("gpu")
     done = launch("evaluate_set", dataset, encoder, out, *settings, **test, keep_model=False, count=gpus)
     stamp(evaluation, "evaluation", **done.about)

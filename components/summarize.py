@@ -13,7 +13,7 @@ def summarize(datasets: list[str], evaluations: Input[List[Artifact]], page: Out
     """Writes the page.
 
     Args:
-        datasets: Hashes of the published data sets that were trained on.
+        datasets: Hashes of the published data sets that were trained on; an empty one is none.
         evaluations: What `evaluate` wrote.
         page: One self-contained file.
     """
@@ -22,5 +22,6 @@ def summarize(datasets: list[str], evaluations: Input[List[Artifact]], page: Out
     from m2m.artifacts import opened, stamp
     from m2m.report.run import write_run_report
 
-    write_run_report(Path(page.path), datasets, [opened(e, "evaluation") for e in evaluations])
+    sets = [dataset for dataset in datasets if dataset]
+    write_run_report(Path(page.path), sets, [opened(e, "evaluation") for e in evaluations])
     stamp(page, "report")

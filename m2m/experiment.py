@@ -13,7 +13,7 @@ from m2m.checkout import checkout
 from m2m.clips import read_card
 from m2m.errors import InputError
 from m2m.files import file_sha256, write_atomic
-from m2m.fingerprints import canonical, fingerprint
+from m2m.fingerprints import of_training
 from m2m.report.figures import confusion, curves
 from m2m.store import any_work_store
 from m2m.tracking import Run, open_run, spool_folder
@@ -145,6 +145,7 @@ def evaluate_set(
     seed: int = 0,
     keep_model: bool = True,
     address: str = "",
+    epoch: int = 0,
 ) -> Trained:
     """Tests an encoder on a data set; arguments as in `pretrain_set`.
 
@@ -159,8 +160,14 @@ def evaluate_set(
         seed: Of everything random.
         keep_model: Leave the tested model in `out`; the tracker has it in any case.
         address: As in `pretrain_set`.
+        epoch: Test the model that the pre-training in the folder `checkpoint` kept after so many epochs; 0: the last.
+
+    Raises:
+        InputError: As in `pretrain_set`, or no such model was kept.
     """
     kind = f"evaluate-{protocol}"
+    if epoch and checkpoint is not None:
+        checkpoint = kept_model(checkpoint, epoch)
     with (
         checkout(dataset) as folder,
         _tracked(kind, address or dataset, folder, out, params, model, checkpoint, seed, name) as run,
@@ -176,6 +183,25 @@ def evaluate_set(
             if not keep_model:
                 done.checkpoint.unlink()
         return _finished(done, run, checkpoint)
+
+
+def kept_model(folder: Path, epoch: int) -> Path:
+    """The model that a pre-training kept.
+
+    Args:
+        folder: What `pretrain_set` wrote.
+        epoch: After so many epochs.
+
+    Raises:
+        InputError: It kept none then.
+    """
+    path = folder / MODELS / f"epoch-{epoch:05d}.pt"
+    if not path.is_file():
+        kept = ", ".join(str(int(p.stem[6:])) for p in sorted((folder / MODELS).glob("epoch-*.pt"))) or "none"
+        raise InputError(
+            f"{folder} kept no model after epoch {epoch}", f"kept: {kept}; pretrain.keep_every says which are"
+        )
+    return path
 
 
 @contextmanager
@@ -194,8 +220,7 @@ def _tracked(
     """An open run in the tracker; a retry with the same inputs goes on with it."""
     card = read_card(folder)
     parent = _parent(checkpoint) if checkpoint else ""
-    more = (beside,) if beside else ()
-    identity = fingerprint(kind, card.hash, canonical(params), canonical(model), parent, seed, *more)
+    identity = of_training(kind, card.hash, params, model, parent, seed, beside)
     out.mkdir(parents=True, exist_ok=True)
     with open_run(
         kind.partition("-")[0],
@@ -210,9 +235,11 @@ def _tracked(
 
 def _parent(checkpoint: Path) -> str:
     """Identity of what wrote a checkpoint; of a converted one, which has no figures, the hash of its file."""
-    figures = checkpoint / METRICS
+    kept = checkpoint.parent.name == MODELS
+    figures = (checkpoint.parents[1] if kept else checkpoint) / METRICS
     if figures.is_file():
-        return str(json.loads(figures.read_text(encoding="utf-8"))["fingerprint"])
+        identity = str(json.loads(figures.read_text(encoding="utf-8"))["fingerprint"])
+        return f"{identity}/{checkpoint.stem}" if kept else identity
     file = checkpoint / NAME if checkpoint.is_dir() else checkpoint
     if not file.is_file():
         raise InputError(f"there is no {file}")

@@ -20,6 +20,25 @@ def fingerprint(*parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def of_training(
+    kind: str, data: str, params: Any, model: Any, parent: str = "", seed: int | None = None, also: str = ""
+) -> str:
+    """What the tracker knows a training by: known before it has begun, if what it starts from is.
+
+    Args:
+        kind: `pretrain`, `align`, `evaluate-ft` or `evaluate-lp`.
+        data: Hash of its data set.
+        params: The stage's section; of a pre-training and an alignment its seed is in it.
+        model: The section `model`.
+        parent: Fingerprint of the training that it starts from, or hash of a converted model; empty: from scratch. A
+            model that was kept on the way is `FINGERPRINT/epoch-00020`.
+        seed: Of an evaluation.
+        also: Hash of an alignment's second data set.
+    """
+    more = (also,) if also else ()
+    return fingerprint(kind, data, canonical(params), canonical(model), parent, seed, *more)
+
+
 def canonical(value: Any) -> Any:
     """A value as JSON holds it: tuples as lists, dataclasses as mappings.
 

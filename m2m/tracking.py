@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -268,7 +268,7 @@ def replay(spool: Path, uri: str | None = None) -> "Replayed":
     target = tracking_uri(spool, uri)
     if not target:
         raise InputError("there is no tracker to send to", "set MLFLOW_TRACKING_URI")
-    with _environment(HTTP):
+    with patience():
         try:
             from m2m import sender
         except ImportError as error:
@@ -279,6 +279,11 @@ def replay(spool: Path, uri: str | None = None) -> "Replayed":
             f"{done}; the tracker does not answer: {done.error}", "nothing is lost; try again later"
         )
     return done
+
+
+def patience() -> AbstractContextManager[None]:
+    """While it is open, MLflow's client gives up soon where a tracker does not answer."""
+    return _environment(HTTP)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""`python -m pipelines run | submit | schedule | compile | trainjob`: on this machine, on a cluster, or as files."""
+"""`python -m pipelines run | submit | schedule | reproduce | compile | trainjob`: here, on a cluster, or as files."""
 
 import argparse
 import json
@@ -40,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
         "--manifests", action="store_true", help="as Kubernetes resources instead of KFP's own format"
     )
     arguments.add_params(compile_)
+    _reproduce_options(commands)
     about = "write a pre-training on several machines, for Kubeflow's Trainer"
     job = commands.add_parser("trainjob", help=about, description=about)
     job.add_argument("output", type=Path, metavar="OUTPUT", help="a YAML file for kubectl apply")
@@ -84,6 +85,27 @@ def _schedule_options(kind: argparse.ArgumentParser) -> None:
         "--cluster-timezone", default="UTC", help="cronScheduleTimezone of KFP's installation (default: UTC)"
     )
     kind.add_argument("--name", help="of the schedule; saying it again replaces it (default: the pipeline's)")
+
+
+def _reproduce_options(commands: Any) -> None:
+    about = "reproduce the paper's experiments on a cluster: submit what can begin, and say how it stands"
+    kind = commands.add_parser("reproduce", help=about, description=about)
+    kind.add_argument("experiments", nargs="+", metavar="EXPERIMENT", help="table1 and so on, or the path of a .yaml")
+    kind.add_argument("--profile", default="paper", help="a scale: paper, or a YAML file (default: paper)")
+    kind.add_argument("--data", type=Path, metavar="FILE", help="your published data sets, as YAML")
+    kind.add_argument("--rows", default="", help="some rows, as m2m,mesh_on_real (default: all)")
+    kind.add_argument("--seeds", default="", help="in place of the scale's, as 0,1,2")
+    kind.add_argument(
+        "--dry-run", action="store_true", help="say what would be submitted and what it costs; ask nobody"
+    )
+    kind.add_argument("--wait", action="store_true", help="ask every minute until all is done; Ctrl-C stops the asking")
+    text = "write results.json of each experiment into this folder: after --wait, or in place of submitting"
+    kind.add_argument("--collect", type=Path, metavar="OUT", help=text)
+    kind.add_argument("--params", type=Path, help="a params.yaml, for its section cluster (default: built-in values)")
+    kind.add_argument(
+        "--set", action="append", default=[], metavar="cluster.KEY=VALUE", help="one of them; may be repeated"
+    )
+    _submit_options(kind)
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -165,6 +187,36 @@ def _compile(args: argparse.Namespace) -> int:
     return int(Exit.DONE)
 
 
+def _reproduce(args: argparse.Namespace) -> int:
+    from m2m.reproduce.reproduce import prepare
+    from m2m.reproduce.tracked import Runs
+    from pipelines import reproduce
+    from pipelines.cluster import Cluster
+    from pipelines.submission import submissions
+
+    rows = tuple(filter(None, args.rows.split(",")))
+    seeds = tuple(arguments.parse_seeds(args.seeds)) if args.seeds else ()
+    # Nothing is computed here: the folder of a reproduction is one that cannot be.
+    what = prepare(args.experiments, args.profile, Path(os.devnull), data=args.data, rows=rows, seeds=seeds)
+    wanted = submissions(what.graph, what.scale)
+    cluster = params.load("cluster", None, args.params, arguments.overrides(args.set, ("cluster",)).get("cluster"))
+    if args.dry_run:
+        print(f"{reproduce.planned(wanted)}\n\n{what.plan()}")
+        return int(Exit.DONE)
+    if not args.collect or args.wait:
+        planner = reproduce.Planner(wanted, Cluster.of(args), Runs(), cluster)
+        if not args.wait:
+            print(reproduce.table(planner.step()))
+            return int(Exit.DONE)
+        lines = reproduce.wait(planner, lambda text: print(text, flush=True))
+    if args.collect:
+        paths, missing = reproduce.join(what, Runs(), args.collect)
+        print("\n".join([*map(str, paths), f"{missing} evaluations are not there yet"]))
+    if args.wait:
+        reproduce.check_finished(lines)
+    return int(Exit.DONE)
+
+
 def _trainjob(args: argparse.Namespace) -> int:
     import yaml
 
@@ -187,6 +239,7 @@ def main(argv: list[str] | None = None) -> int:
         "run": _run,
         "submit": _submit,
         "schedule": _schedule,
+        "reproduce": _reproduce,
         "compile": _compile,
         "trainjob": _trainjob,
     }
@@ -196,7 +249,8 @@ def main(argv: list[str] | None = None) -> int:
         say(f"pipelines: {error}", sys.stderr)
         return int(error.code)
     except KeyboardInterrupt:
-        print("pipelines: stopped; what is finished is kept, the same command goes on from here", file=sys.stderr)
+        kept = "runs on the cluster go on" if args.command == "reproduce" else "what is finished is kept"
+        print(f"pipelines: stopped; {kept}, the same command goes on from here", file=sys.stderr)
         return 128 + signal.SIGINT
 
 

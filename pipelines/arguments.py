@@ -193,11 +193,17 @@ def _tests(texts: list[str], protocols: str, seeds: str) -> list[dict[str, Any]]
         for protocol in protocols.split(","):
             if protocol not in ("ft", "lp"):
                 raise InputError(f"--protocols is any of ft,lp, not {protocols!r}")
-            tests += [{"title": name, "dataset": dataset, "protocol": protocol, "seed": seed} for seed in _seeds(seeds)]
+            one = {"title": name, "dataset": dataset, "protocol": protocol, "epoch": 0}
+            tests += [{**one, "seed": seed} for seed in parse_seeds(seeds)]
     return tests
 
 
-def _seeds(text: str) -> list[int]:
+def parse_seeds(text: str) -> list[int]:
+    """Seeds as `--seeds` has them.
+
+    Raises:
+        InputError: One is none.
+    """
     seeds = text.split(",")
     if not all(seed.isascii() and seed.isdigit() for seed in seeds):
         raise InputError(f"--seeds is whole numbers from 0, as 0,1,2, not {text!r}")

@@ -7,6 +7,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,6 +31,38 @@ IN_CLUSTER = "http://ml-pipeline.kubeflow.svc.cluster.local:8888"
 """The API server's service, as KFP's manifests name it."""
 
 PAGE = 100
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A run as the server lists it.
+
+    Attributes:
+        id: Its id.
+        name: Its name.
+        state: As KFP says it, `SUCCEEDED` say; empty as long as nothing has begun.
+        about: Its description.
+    """
+
+    id: str
+    name: str
+    state: str
+    about: str
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether all of it is done."""
+        return self.state == "SUCCEEDED"
+
+    @property
+    def failed(self) -> bool:
+        """Whether nothing more will come of it."""
+        return self.state in ("FAILED", "CANCELED", "SKIPPED")
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs, or waits to run."""
+        return not self.succeeded and not self.failed
 
 
 class Cluster:
@@ -77,31 +110,43 @@ class Cluster:
         self._pipelines, self._uploads = api.PipelineServiceApi(client), api.PipelineUploadServiceApi(client)
         self._experiments, self._runs = api.ExperimentServiceApi(client), api.RunServiceApi(client)
         self._recurring = api.RecurringRunServiceApi(client)
+        self._uploaded: dict[int, tuple[Any, bytes, Any]] = {}
 
     @classmethod
     def of(cls, args: argparse.Namespace) -> "Cluster":
         """The cluster that a command line means."""
         return cls(args.endpoint, args.namespace, args.experiment, args.service_account, args.ca)
 
-    def submit(self, pipeline: Any, arguments: dict[str, Any]) -> str:
+    def submit(self, pipeline: Any, arguments: dict[str, Any], name: str = "", about: str = "") -> str:
         """Runs a pipeline now; gives the run's id.
 
         Args:
             pipeline: As the factories give it, for a cluster.
             arguments: Its parameters.
+            name: Of the run; empty: the pipeline's.
+            about: The run's description.
 
         Raises:
             InputError: The server refuses the token or the request, or the run would be too big for Argo.
             InfrastructureError: The server does not answer, or fails.
         """
         run = api.V2beta1Run(
-            display_name=pipeline.name,
+            display_name=name or pipeline.name,
+            description=about or None,
             experiment_id=self._experiment(),
             pipeline_version_reference=self._upload(pipeline, arguments),
             runtime_config=api.V2beta1RuntimeConfig(parameters=arguments),
             service_account=self._service_account or None,
         )
         return str(self._asked(lambda: self._runs.run_service_create_run(run)).run_id)
+
+    def runs(self) -> list[Listed]:
+        """All runs of the experiment, archived ones too; none where the experiment is not there."""
+        found = self._named("experiments", self._experiments.experiment_service_list_experiments, self._experiment_name)
+        if not found:
+            return []
+        listed = self._pages("runs", self._runs.run_service_list_runs, experiment_id=found[0].experiment_id)
+        return [Listed(str(r.run_id), r.display_name or "", r.state or "", r.description or "") for r in listed]
 
     def schedule(self, name: str, pipeline: Any, arguments: dict[str, Any], cron: str) -> str:
         """Makes a schedule, or replaces the one of that name if it says something else.
@@ -155,7 +200,10 @@ class Cluster:
         return str(found[0].experiment_id)
 
     def _upload(self, pipeline: Any, arguments: dict[str, Any]) -> Any:
-        """The version that holds exactly this content; uploaded where absent."""
+        """The version that holds exactly this content; uploaded where absent, and asked for once."""
+        if (known := self._uploaded.get(id(pipeline))) is not None:
+            check(known[1], arguments)
+            return known[2]
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"{pipeline.name}.yaml"
             compiler.Compiler().compile(pipeline, str(path))
@@ -173,7 +221,10 @@ class Cluster:
                 held = [
                     self._asked(lambda: self._uploads.upload_pipeline_version(str(path), name=name, pipelineid=parent))
                 ]
-        return api.V2beta1PipelineVersionReference(pipeline_id=parent, pipeline_version_id=held[0].pipeline_version_id)
+        version = held[0].pipeline_version_id
+        reference = api.V2beta1PipelineVersionReference(pipeline_id=parent, pipeline_version_id=version)
+        self._uploaded[id(pipeline)] = pipeline, content, reference  # with the pipeline, or another may get its id
+        return reference
 
     def _named(self, kind: str, call: Callable[..., Any], name: str) -> list[Any]:
         """What has that name, in this namespace."""

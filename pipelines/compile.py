@@ -8,7 +8,7 @@ from kfp.compiler.compiler_utils import KubernetesManifestOptions
 from m2m.cluster import ClusterParams
 from m2m.errors import InputError
 from pipelines.dataset import dataset_pipeline
-from pipelines.experiment import experiment_pipeline
+from pipelines.experiment import WIRINGS, experiment_pipeline
 from pipelines.purge import purge_pipeline
 
 
@@ -35,7 +35,7 @@ def compile_all(out: Path, cluster: ClusterParams | None = None, manifests: bool
     for pipeline in (
         dataset_pipeline(split=True, cluster=cluster),
         dataset_pipeline(split=False, cluster=cluster),
-        experiment_pipeline(cluster=cluster),
+        *(experiment_pipeline(cluster=cluster, wiring=wiring) for wiring in WIRINGS),
         purge_pipeline(cluster=cluster),
     ):
         path = out / f"{pipeline.name}.yaml"

@@ -15,9 +15,30 @@ ARTIFACT = 670
 """Bytes that one artifact takes in a task's input."""
 
 
+TASKS = 100
+"""Tasks of one run: Argo keeps what is known of each in the workflow, which is one object."""
+
+
 def executor_input(shards: int, arguments: dict[str, Any]) -> int:
     """Bytes of the biggest task's input: `merge` takes an artifact of every shard, and parameters."""
     return (shards + 2) * ARTIFACT + len(json.dumps(arguments).encode())
+
+
+def check_tasks(name: str, tasks: int) -> None:
+    """Refuses a run of too many tasks.
+
+    Args:
+        name: Of the run.
+        tasks: How many.
+
+    Raises:
+        InputError: They are more than `TASKS`.
+    """
+    if tasks > TASKS:
+        raise InputError(
+            f"{name} would be {tasks} tasks, above {TASKS}",
+            "plan fewer experiments in one call; of a curve keep fewer models: pretrain.keep_every in --data's params",
+        )
 
 
 def check(compiled: bytes, arguments: dict[str, Any]) -> None:

@@ -83,6 +83,7 @@ NEEDS = {
     "register": Needs(2, 4, 12, scratch=3),
     "pretrain": Needs(8, 56, 240, gpu=True, shm=8, scratch=16, spot=True, spreads=True),
     "align": Needs(8, 56, 96, gpu=True, shm=8, scratch=16, spot=True, spreads=True),
+    "scratch": Needs(8, 56, 96, gpu=True, shm=8, scratch=16, spot=True, spreads=True),
     "evaluate": Needs(8, 56, 48, gpu=True, shm=8, scratch=16, spot=True, spreads=True),
     "summarize": Needs(1, 4, 1, scratch=2),
     "purge": Needs(1, 2, 12),

@@ -125,3 +125,14 @@ def test_alignments_of_other_models_are_other_runs(tmp_path, monkeypatch):
             params = section("align", PROTOCOL), section("model", MODEL)
             align_set(tmp_path / "set", tmp_path / parent, tmp_path / "out", *params)
     assert seen[0] == seen[2] != seen[1]
+
+
+def test_a_model_that_was_not_kept_is_named_with_those_that_were(tmp_path):
+    kept = tmp_path / "models" / "epoch-00020.pt"
+    kept.parent.mkdir()
+    kept.write_bytes(b"")
+    assert experiment.kept_model(tmp_path, 20) == kept
+    with pytest.raises(InputError, match="kept no model after epoch 30; kept: 20"):
+        experiment.kept_model(tmp_path, 30)
+    with pytest.raises(InputError, match="kept: none"):
+        experiment.kept_model(tmp_path / "other", 30)

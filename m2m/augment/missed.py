@@ -125,7 +125,7 @@ def followed(frames: np.ndarray, people: Sequence[FramePeople]) -> np.ndarray:
 def _moved(masks: list[np.ndarray], before: np.ndarray, after: np.ndarray) -> list[np.ndarray]:
     """The masks of one frame in the next, those with which the picture goes."""
     grey = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (after, before)]
-    flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(*grey, None)
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(*grey, None)  # type: ignore[call-overload]
     y, x = np.mgrid[: len(after), : after.shape[1]].astype(np.float32)
     source = x + flow[..., 0], y + flow[..., 1]
     same = cv2.absdiff(cv2.remap(before, *source, cv2.INTER_LINEAR, borderValue=(0, 0, 0)), after).max(-1) <= OTHER

@@ -8,25 +8,22 @@ from typing import Any
 from m2m.errors import InputError
 from m2m.files import write_atomic
 from m2m.reproduce.experiment import Experiment, Row
-from m2m.reproduce.graph import Cell, Graph, Node
-from m2m.reproduce.node import done
+from m2m.reproduce.found import Finder, Found
+from m2m.reproduce.graph import Cell, Graph
 from m2m.reproduce.scale import Scale
 
 RESULTS = "results.json"
 SCHEMA = 1
 
 
-def collect(
-    experiment: Experiment, scale: Scale, graph: Graph, root: Path, runs: Mapping[str, str] | None = None
-) -> dict[str, Any]:
+def collect(experiment: Experiment, scale: Scale, graph: Graph, finder: Finder) -> dict[str, Any]:
     """What is known of an experiment.
 
     Args:
         experiment: The experiment.
         scale: The scale at which it is run.
         graph: What it needs.
-        root: Folder of the reproduction.
-        runs: The tracker's ids of runs, by the fingerprint of their figures.
+        finder: Where its figures are found.
 
     Returns:
         What goes into `results.json`; evaluations that are not finished are named under `missing`.
@@ -39,15 +36,13 @@ def collect(
     found, missing = [], []
     for cell in cells:
         node = graph.nodes[cell.node]
-        if done(root, node) is None:
+        evaluation = finder.evaluation(node)
+        if evaluation is None:
             why = "not computed yet"
             missing += [_missing(cell, name, why) for name in experiment.groups or (cell.set,)]
         else:
-            known_runs = runs or {}
-            found += [
-                {**one, "run": known_runs.get(one["fingerprint"], "")}
-                for one in _evaluations(cell, node, experiment, graph, root)
-            ]
+            groups = finder.groups(node) if experiment.groups else {}
+            found += list(_evaluations(cell, evaluation, experiment.groups, groups))
     for name, why in scale.left_out.get(experiment.name, {}).items():
         for of in experiment.groups or experiment.sets:
             missing += [
@@ -68,11 +63,11 @@ def collect(
         "kind": experiment.kind,
         "sets": [{"name": n, "title": t, "bias": b} for n, t, b in columns],
         "protocols": list(experiment.protocols),
-        "rows": [_row(name, known[name], graph, root) for name in order],
+        "rows": [_row(name, known[name], finder) for name in order],
         "compare": [list(pair) for pair in experiment.compare if set(pair) <= set(known)],
         "baseline": experiment.baseline if experiment.baseline in known else "",
         "evaluations": found,
-        "privacy": list(_privacy(rows, graph, root)),
+        "privacy": list(_privacy(rows, finder)),
         "missing": missing,
         "mixed_code": sorted({e["code_version"] for e in found}) if len({e["code_version"] for e in found}) > 1 else [],
     }
@@ -89,13 +84,14 @@ def _missing(cell: Cell, name: str, why: str) -> dict[str, Any]:
     return {"row": cell.row, "set": name, "protocol": cell.protocol, "seed": cell.seed, "why": why}
 
 
-def _evaluations(cell: Cell, node: Node, experiment: Experiment, graph: Graph, root: Path) -> Iterator[dict[str, Any]]:
+def _evaluations(
+    cell: Cell, evaluation: Found, names: Sequence[str], groups: Mapping[str, Sequence[str]]
+) -> Iterator[dict[str, Any]]:
     """An evaluation as the file has it; one for each group of the test where there are groups."""
     from m2m.train.scores import share
 
-    path = root / node.folder / "metrics.json"
+    figures = evaluation.figures
     try:
-        figures = json.loads(path.read_text(encoding="utf-8"))
         right = {str(mark): bool(hit) for mark, hit in figures["right"].items()}
         about = {
             "row": cell.row,
@@ -109,13 +105,11 @@ def _evaluations(cell: Cell, node: Node, experiment: Experiment, graph: Graph, r
             "data_hash": figures["data_hash"],
             "test_hash": figures["test_hash"],
             "code_version": figures["code_version"],
+            "run": evaluation.run,
         }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path} is not an evaluation: {error!r}", "remove its folder and run again") from error
-    parts = {cell.set: right}
-    if experiment.groups:
-        parts = _groups(root / graph.nodes[node.needs["data"]].folder, experiment.groups, right)
-    for name, clips in parts.items():
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{evaluation.place} is not an evaluation: {error!r}", "compute it again") from error
+    for name, clips in (_grouped(names, groups, right) if names else {cell.set: right}).items():
         top1 = share(sum(clips.values()), len(clips))
         yield {
             **about,
@@ -128,36 +122,23 @@ def _evaluations(cell: Cell, node: Node, experiment: Experiment, graph: Graph, r
         }
 
 
-def _groups(folder: Path, names: Sequence[str], right: dict[str, bool]) -> dict[str, dict[str, bool]]:
+def _grouped(
+    names: Sequence[str], groups: Mapping[str, Sequence[str]], right: dict[str, bool]
+) -> dict[str, dict[str, bool]]:
     """The clips of a test by group."""
-    from m2m.reproduce.data import DATASET
     from m2m.train.marks import clip_mark
 
-    path = folder / DATASET / "groups.json"
-    try:
-        groups = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} does not say which clips are in which group: {error}", "run again") from error
     lost = [name for name in names if not groups.get(name)]
     if lost:
         raise InputError(f"the list of groups names no clip of the group {lost[0]!r}", f"groups: {', '.join(groups)}")
     return {name: {mark: right[mark] for mark in map(clip_mark, groups[name])} for name in names}
 
 
-def _row(name: str, row: Row, graph: Graph, root: Path) -> dict[str, Any]:
-    from m2m.reproduce.data import DATASET
-
-    variants, private = [], True
-    for data in row.data:
-        node = graph.nodes.get(graph.data.get(data, ""))
-        path = root / node.folder / DATASET / "dataset.json" if node else Path()
-        try:
-            card = json.loads(path.read_text(encoding="utf-8"))
-            variants.append(str(card["variant"]))
-            private &= bool(card["private"])
-        except (OSError, ValueError, KeyError):
-            variants, private = [], False
-            break
+def _row(name: str, row: Row, finder: Finder) -> dict[str, Any]:
+    cards = [finder.card(data) or {} for data in row.data]
+    known = all({"variant", "private"} <= set(card) for card in cards)
+    variants = [str(card["variant"]) for card in cards] if known else []
+    private = known and all(card["private"] for card in cards)
     return {
         "name": name,
         "title": row.title or name,
@@ -168,18 +149,15 @@ def _row(name: str, row: Row, graph: Graph, root: Path) -> dict[str, Any]:
     }
 
 
-def _privacy(rows: dict[str, Row], graph: Graph, root: Path) -> Iterator[dict[str, Any]]:
+def _privacy(rows: dict[str, Row], finder: Finder) -> Iterator[dict[str, Any]]:
     """The audit's figures of what each row was trained on."""
-    from m2m.reproduce.data import DATASET
-
     for name, row in rows.items():
         audited, failed, checks = 0, 0, dict[str, list[int]]()
-        for data in dict.fromkeys(row.data):
-            path = root / graph.nodes[graph.data[data]].folder / DATASET / "audit.json"
-            if not path.is_file():
+        for audit in [finder.audit(data) for data in dict.fromkeys(row.data)]:
+            if audit is None:
                 audited = 0
                 break
-            for found in json.loads(path.read_text(encoding="utf-8"))["rows"]:
+            for found in audit["rows"]:
                 audited += 1
                 failed += found["verdict"] != "pass"
                 for check, result in found["checks"].items():

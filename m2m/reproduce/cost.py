@@ -218,7 +218,8 @@ def operations(node: Node, clips: Mapping[str, tuple[int, int]]) -> float:
     stage, views = work["evaluate"], math.prod(work["evaluate"]["views"])
     how, probe = stage[work["protocol"]], work["protocol"] == "lp"
     epochs = how["features"] or how["epochs"]
-    looks = how["epochs"] // stage["validate_every"] + views
+    every = stage["validate_every"]
+    looks = (how["epochs"] // every if every else 0) + views
     return flops(model) * (train * epochs * how["samples"] * (1 if probe else BACKWARD) + test * looks)
 
 

@@ -133,9 +133,7 @@ def _true_plates(source: Path, out: Path) -> None:
             size, rate = (clip.width, clip.height), probe(source / DATASET / clip.path).fps
             with Writer(path, size, rate, VideoParams()) as writer:
                 if still.is_file():
-                    picture = cv2.cvtColor(
-                        cv2.imdecode(np.fromfile(still, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB
-                    )
+                    picture = np.asarray(cv2.imread(str(still)))[..., ::-1]
                     for _ in range(clip.n_frames):
                         writer.write(picture)
                 else:
@@ -205,7 +203,7 @@ def join(train: Path, test: Path, groups: Path, out: Path) -> None:
     rows = {clip.clip_id: clip for clip in read_manifest(test / MANIFEST) if clip.status == "ok"}
     found: dict[str, list[str]] = {}
     for path, label, group in wanted:
-        name = next((name for name in (path, slug(path), slug(str(Path(path).with_suffix("")))) if name in rows), None)
+        name = next((name for name in clip_names(path) if name in rows), None)
         if name is None:
             raise InputError(f"{groups} names {path}, which {test} does not hold", "name clips of the data set's own")
         if label and rows[name].label != label:
@@ -226,6 +224,11 @@ def join(train: Path, test: Path, groups: Path, out: Path) -> None:
         _write(
             building, made, replace(card, name=f"{card.name}, tested on {read_card(test).name}", private=False), card
         )
+
+
+def clip_names(path: str) -> tuple[str, ...]:
+    """The ids that a clip of a list of groups may have: the path itself, or what becomes of one."""
+    return path, slug(path), slug(str(Path(path).with_suffix("")))
 
 
 def read_groups(path: Path) -> list[tuple[str, str, str]]:

@@ -103,7 +103,6 @@ def _train(node: Node, out: Path, needs: Mapping[str, Path]) -> str:
     from m2m.params import section
     from m2m.reproduce.data import DATASET
     from m2m.train.checkpoints import NAME
-    from m2m.train.stage import MODELS
 
     work: Mapping[str, Any] = node.work
     how, model = section(node.kind, work[node.kind]), section("model", work["model"])
@@ -115,11 +114,8 @@ def _train(node: Node, out: Path, needs: Mapping[str, Path]) -> str:
         also = needs["also"] / DATASET if "also" in needs else None
         trained = experiment.align_set(data, parent, out, how, model, seed=seed, also=also)
     else:
-        if "epoch" in work and parent is not None:
-            parent = parent / MODELS / f"epoch-{work['epoch']:05d}.pt"
-            if not parent.is_file():
-                raise InputError(f"{parent} is not there", "pretrain.keep_every was another then: name a new folder")
         named = {"name": work["name"], "protocol": work["protocol"], "seed": seed, "keep_model": False}
+        named["epoch"] = work.get("epoch", 0)
         trained = experiment.evaluate_set(data, parent, out, how, model, **named)
     # Of no use once a training is over, and as large as several models.
     shutil.rmtree(out / ".m2m" / "checkpoints", ignore_errors=True)

@@ -11,6 +11,7 @@ from m2m.errors import M2MError
 from m2m.reproduce.collect import collect, write_results
 from m2m.reproduce.cost import Plan, make_plan
 from m2m.reproduce.experiment import Experiment, read_experiment
+from m2m.reproduce.found import Folders
 from m2m.reproduce.graph import Graph, build_graph
 from m2m.reproduce.run import Progress, environment, run, tracker_of
 from m2m.reproduce.scale import Scale, read_scale
@@ -115,8 +116,9 @@ def reproduce(what: Reproduction, *, workers: int = 1, minutes: float | None = N
     results, missing = [], 0
     with environment(what.root):
         runs = _run_ids(what.root)
+        finder = Folders(what.graph, what.root, runs)
         for experiment in what.experiments:
-            values = collect(experiment, what.scale, what.graph, what.root, runs)
+            values = collect(experiment, what.scale, what.graph, finder)
             missing += len(values["missing"])
             results.append(write_results(values, what.root / "results" / experiment.name))
         if runs:

@@ -262,8 +262,12 @@ def read_scale(text: str, data: Path | None = None, seeds: tuple[int, ...] = ())
         if unknown:
             raise InputError(f"{data}: unknown key {min(unknown)!r}", "it may hold data, sets, profiles, params, seeds")
         given = more.get("data") or {}
-        # A data set is replaced as a whole: a published one has no recipe left.
-        kept = {k: v for k, v in (values.get("data") or {}).items() if k not in given}
+        # A data set is replaced as a whole: a published one has no recipe left. What is known of its size still holds.
+        own = values.get("data") or {}
+        kept = {k: v for k, v in own.items() if k not in given}
+        for name, source in given.items():
+            if isinstance(source, dict) and "clips" in own.get(name, {}):
+                source.setdefault("clips", own[name]["clips"])
         values, where = params.merge({**values, "data": kept}, more), f"{path} + {data}"
     if seeds:
         values["seeds"] = list(seeds)

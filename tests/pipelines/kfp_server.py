@@ -140,6 +140,7 @@ class KFP:
             ("POST", "pipelines/upload_version", uploads, "upload_pipeline_version", "", self.upload_version),
             ("GET", "pipelines/([^/]+)/versions", pipelines, p + "list_pipeline_versions", "", self.list_versions),
             ("POST", "runs", runs, "run_service_create_run", "V2beta1Run", self.run),
+            ("GET", "runs", runs, "run_service_list_runs", "", self.list_runs),
             ("GET", "recurringruns", schedules, r + "list_recurring_runs", "", self.list_schedules),
             ("POST", "recurringruns", schedules, r + "create_recurring_run", "V2beta1RecurringRun", self.schedule),
             ("DELETE", "recurringruns/([^/]+)", schedules, r + "delete_recurring_run", "", self.delete_schedule),
@@ -170,6 +171,9 @@ class KFP:
     def list_schedules(self, query: dict) -> dict:
         found = [s for s in self.schedules.values() if s["experiment_id"] == query.get("experiment_id")]
         return self.page("recurringRuns", found, query)
+
+    def list_runs(self, query: dict) -> dict:
+        return self.page("runs", [r for r in self.runs.values() if r["experiment_id"] == query["experiment_id"]], query)
 
     @staticmethod
     def page(name: str, found: list, query: dict) -> dict:

@@ -6,26 +6,10 @@ import pytest
 import yaml
 
 from pipelines.__main__ import main
-from tests.pipelines.kfp_server import KFP
 
 PURGE = ["purge", "--dataset", "0" * 64]
 DATASET = ["dataset", "--source", "s3://bucket/videos", "--profile", "laptop", "--set", "cluster.tag=v1"]
 SCHEDULE = ["schedule", *DATASET, "--cron", "30 3 * * mon-fri"]
-
-
-@pytest.fixture
-def kfp(monkeypatch):
-    for name in (
-        "KF_PIPELINES_ENDPOINT",
-        "KF_PIPELINES_TOKEN",
-        "KF_PIPELINES_SA_TOKEN_PATH",
-        "KUBERNETES_SERVICE_HOST",
-    ):
-        monkeypatch.delenv(name, raising=False)
-    server = KFP()
-    monkeypatch.setenv("KF_PIPELINES_ENDPOINT", server.endpoint)
-    yield server
-    server.close()
 
 
 def test_a_run_gets_its_parameters_and_a_version_that_holds_its_images(kfp, capsys):

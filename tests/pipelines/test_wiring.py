@@ -12,6 +12,7 @@ from m2m.errors import InputError
 from pipelines import limits, resources
 from pipelines.compile import compile_all
 from pipelines.dataset import dataset_pipeline
+from pipelines.experiment import TRAININGS, WIRINGS
 
 GOLDEN = Path(__file__).parent / "golden"
 CLUSTER = ClusterParams(
@@ -150,12 +151,12 @@ def test_trainings_spread_over_the_gpus_asked_for_and_nothing_else_does(tmp_path
         spec = next(yaml.safe_load_all(path.read_text()))
         for name, executor in spec["deploymentSpec"]["executors"].items():
             stage, asked = name.removeprefix("exec-"), executor["container"]["resources"]
-            spread = stage in ("pretrain", "align", "evaluate")
+            spread = stage in ("pretrain", "align", "scratch", "evaluate")
             if "accelerator" in asked:
                 assert asked["accelerator"]["resourceCount"] == ("4" if spread else "1"), stage
             assert float(asked["resourceCpuRequest"]) == resources.NEEDS[stage].cpu * (4 if spread else 1), stage
             seen |= {stage} if spread else set()
-    assert seen == {"pretrain", "align", "evaluate"}
+    assert seen == {"pretrain", "align", "scratch", "evaluate"}
     with pytest.raises(ValueError, match="train_gpus without gpu"):
         ClusterParams(train_gpus=2)
 
@@ -181,6 +182,19 @@ def test_the_stores_are_no_input_of_any_pipeline(compiled):
 def test_components_are_thin():
     for path in sorted((Path(__file__).parents[2] / "components").glob("*.py")):
         assert len(path.read_text().splitlines()) < 60, path.name
+
+
+def test_each_wiring_of_the_experiment_trains_what_it_says_and_asks_for_no_more(compiled):
+    trained = {"whole": {"pretrain", "align"}, "unaligned": {"pretrain"}, "scratch": {"scratch"}}
+    for wiring, name in (("whole", ""), ("unaligned", "-unaligned"), ("scratch", "-scratch")):
+        spec, *_ = compiled[f"m2m-experiment{name}"]
+        stages = {e.removeprefix("exec-") for e in spec["deploymentSpec"]["executors"]}
+        assert stages == trained[wiring] | {"evaluate", "summarize", "report-failure"}
+        assert TRAININGS[wiring] == len(trained[wiring])
+        asked = spec["root"]["inputDefinitions"]["parameters"]
+        assert ("pretrain_set" in asked) == ("pretrain_params" in asked) == ("pretrain" in trained[wiring])
+        assert ("align_set" in asked) == ("align_params" in asked) == ("also_set" in asked) == (wiring != "unaligned")
+    assert set(WIRINGS) == set(TRAININGS) == set(trained)
 
 
 def test_compiling_twice_gives_the_same_bytes(tmp_path):
@@ -217,7 +231,7 @@ def test_shared_memory_is_counted_in_the_memory(compiled):
             checked += 1
             assert memory[0]["mountPath"] == "/dev/shm" and memory[0]["sizeLimit"] == f"{needs.shm}G"
             assert container["resources"]["resourceMemoryLimit"] == f"{needs.memory + needs.shm}G"
-    assert checked == 3
+    assert checked == 3 + 2 + 2  # of the three wirings of the experiment
 
 
 def test_scratch_is_a_volume_of_the_pod_sized_from_the_shard(compiled):

@@ -118,3 +118,12 @@ def test_unknown_scales_rows_and_seeds_are_named(scale, tmp_path):
     with pytest.raises(InputError, match="no row 'nobody'; rows: both, other"):
         build_graph([experiment], read_scale(str(scale)), ("nobody",))
     assert {c.seed for c in build_graph([experiment], read_scale(str(scale), seeds=(5,))).cells} == {5}
+
+
+def test_a_published_set_keeps_the_size_that_the_scale_knows_and_says_its_own(tmp_path):
+    path = write_scale(tmp_path, draw=False, data={"a": {"wanted": "video", "clips": [9, 3]}, "b": {"wanted": "video"}})
+    for given, clips in (({}, (9, 3)), ({"clips": [4, 2]}, (4, 2))):
+        data = {"a": {"published": "0" * 64, **given}, "b": {"published": "1" * 64}}
+        (tmp_path / "data.yaml").write_text(yaml.safe_dump({"data": data}))
+        scale = read_scale(str(path), tmp_path / "data.yaml")
+        assert scale.data["a"].clips == clips and scale.data["b"].clips == ()
