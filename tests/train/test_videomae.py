@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from m2m.train.params import ModelParams
-from m2m.train.videomae import Classifier, Encoder, MaskedAutoencoder, gather, patches, positions, target
+from m2m.train.videomae import STILL, Classifier, Encoder, MaskedAutoencoder, gather, patches, positions, target
 from tests.train.toysets import MODEL
 
 TOKENS = 2 * 2 * 3
@@ -74,6 +74,14 @@ def test_a_residual_is_what_moves_at_full_size():
     assert moving.reshape(2, 6, 2, 256, 3).sum((0, 2)).abs().max() < 1e-3  # over a sample's frames
     fainter = patches(torch.from_numpy(video * 0.7 + 0.2), model)[0]
     torch.testing.assert_close(fainter, moving, rtol=0.1, atol=1e-3)
+
+
+def test_amplified_pixels_are_the_residual_before_a_faint_scene():
+    video = clips(2)
+    residual, amplified = (patches(video, replace(MODEL, pixels=kind)) for kind in ("residual", "amplified"))
+    scene = patches(video.mean(2, keepdim=True).expand_as(video).contiguous(), replace(MODEL, pixels="rgb"))
+    torch.testing.assert_close(amplified - residual, STILL * (scene - 0.5), rtol=1e-4, atol=1e-5)
+    assert residual.std() > 10 * (amplified - residual).std()
 
 
 def test_positions_follow_the_published_formula():
