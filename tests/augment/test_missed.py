@@ -139,7 +139,7 @@ def test_whom_the_masks_lose_is_followed(missing):
     for t in range(len(frames)):
         if t in missing:
             assert (found[t] & where[t]).sum() > 0.95 * where[t].sum()
-            assert (found[t] & ~where[t]).sum() < 1.2 * where[t].sum()  # a rim, and no trail
+            assert (found[t] & ~where[t]).sum() < 1.7 * where[t].sum()  # room for limbs, and no trail
         else:
             assert not found[t].any()
 
