@@ -2,13 +2,13 @@
 
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from multiprocessing import connection
 from pathlib import Path
 
 from m2m import work
@@ -22,6 +22,8 @@ from m2m.workers import die_with
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """One each: the number of threads changes the last digits of a sum, and processes side by side want the cores."""
 TRIES = 2
+SAVING = 120
+"""Seconds that a training has to save after SIGTERM."""
 
 
 @dataclass
@@ -129,56 +131,95 @@ class _Runner:
 
     def train(self) -> None:
         """Trains side by side until nothing more can be begun."""
+        hands: list[_Hand] = []
         tries: dict[str, int] = {}
-        while not self.late and any(True for _ in self.ready()):
-            # A fresh interpreter each: a fork would copy the locks of libraries that have threads.
-            context = multiprocessing.get_context("spawn")
-            pool = ProcessPoolExecutor(self.workers, context, initializer=die_with, initargs=(os.getpid(),))
-            running: dict[Future[Done], tuple[Node, float]] = {}
-            try:
-                self.feed(pool, running)
-            except BrokenProcessPool as error:
-                for node, _ in running.values():
-                    tries[node.key] = tries.get(node.key, 0) + 1
-                    if tries[node.key] >= TRIES:
-                        raise InfrastructureError(
-                            f"the process of {node.kind} {node.name} died", "check the memory; use fewer workers"
-                        ) from error
-            except KeyboardInterrupt:
-                for node, began in running.values():
-                    interrupted(self.root, node, time.monotonic() - began)
-                raise
-            finally:
-                _end(pool)
+        try:
+            while True:
+                for hand in [h for h in hands if h.node is None]:
+                    if (node := self.next(hands)) is not None:
+                        hand.give(self.root, node, self.folders(node))
+                while len(hands) < self.workers and (node := self.next(hands)) is not None:
+                    hands.append(_Hand())
+                    hands[-1].give(self.root, node, self.folders(node))
+                busy = [hand for hand in hands if hand.node is not None]
+                if not busy:
+                    return
+                connection.wait([hand.pipe for hand in busy])
+                for hand in [h for h in busy if h.pipe.poll()]:
+                    node, answer = hand.take()
+                    if isinstance(answer, Done):
+                        self.finished(node, answer)
+                    elif isinstance(answer, M2MError):
+                        self.failed(node, answer)
+                    else:  # it died; a process of its own is made for the next one
+                        hands.remove(hand)
+                        hand.end()
+                        tries[node.key] = tries.get(node.key, 0) + 1
+                        if tries[node.key] >= TRIES:
+                            advice = "check the memory; use fewer workers"
+                            raise InfrastructureError(f"the process of {node.kind} {node.name} died", advice)
+        finally:
+            for hand in hands:
+                if hand.node is not None:
+                    interrupted(self.root, hand.node, time.monotonic() - hand.began)
+                hand.process.terminate()  # a training that is asked to stop saves its checkpoint
+            for hand in hands:
+                hand.end()
 
-    def feed(self, pool: ProcessPoolExecutor, running: dict[Future[Done], tuple[Node, float]]) -> None:
-        """Keeps the processes busy."""
+    def next(self, hands: list["_Hand"]) -> Node | None:
+        """What can be begun, if there is time."""
+        busy = {hand.node.key for hand in hands if hand.node is not None}
+        return None if self.late else next((node for node in self.ready() if node.key not in busy), None)
+
+
+class _Hand:
+    """A process that computes one node after the other, so that PyTorch is imported once."""
+
+    def __init__(self) -> None:
+        # A fresh interpreter: a fork would copy the locks of libraries that have threads.
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, os.getpid()), daemon=False)
+        self.process.start()
+        theirs.close()
+        self.node: Node | None = None
+        self.began = 0.0
+
+    def give(self, root: Path, node: Node, needs: dict[str, str]) -> None:
+        """Has a node computed."""
+        self.node, self.began = node, time.monotonic()
+        with suppress(OSError):  # it is dead, which `take` says
+            self.pipe.send((root, node, needs))
+
+    def take(self) -> tuple[Node, Done | M2MError | None]:
+        """The node and what came of it; None if the process died."""
+        node, self.node = self.node, None
+        assert node is not None
+        try:
+            return node, self.pipe.recv()
+        except (EOFError, OSError):
+            return node, None
+
+    def end(self) -> None:
+        """Ends the process; a training has time to save."""
+        self.pipe.close()
+        self.process.join(SAVING)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+
+
+def _serve(pipe: connection.Connection, parent: int) -> None:
+    """The life of a process."""
+    die_with(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this one by SIGTERM
+    with suppress(EOFError):
         while True:
-            busy = {node.key for node, _ in running.values()}
-            for node in self.ready():
-                if len(running) >= self.workers or self.late:
-                    break
-                if node.key not in busy:
-                    running[pool.submit(compute, self.root, node, self.folders(node))] = (node, time.monotonic())
-            if not running:
-                return
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                node, _ = running[future]
-                try:
-                    self.finished(node, future.result())
-                except M2MError as error:
-                    self.failed(node, error)
-                del running[future]  # not before: if the pool is broken, it was running
-
-
-def _end(pool: ProcessPoolExecutor) -> None:
-    """Ends a pool at once; a training that is asked to stop saves its checkpoint."""
-    processes = list((pool._processes or {}).values())
-    pool.shutdown(wait=False, cancel_futures=True)
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        process.join(timeout=120)
+            root, node, needs = pipe.recv()
+            try:
+                pipe.send(compute(root, node, needs))
+            except M2MError as error:
+                pipe.send(error)
 
 
 def tracker_of(root: Path) -> str:
