@@ -137,7 +137,10 @@ class Painter:
         if variant in NOT_PRIVATE:
             return Plate(frames, cover & False, cover & False), black
         with tally.timed("verify"):  # nobody is gone because the masks have lost him
-            cover |= followed(frames, people)
+            lost = followed(frames, people)
+        if followed_in := int(lost.any((1, 2)).sum()):
+            cover |= lost
+            tally.doubts["original/person/followed"] += followed_in
         # Where nobody is confirmed there is no pose to hide, and a hull would only cost background.
         somebody = any(p.confirmed for p in people)
         region = self._region(frames, cover, somebody, tally)
@@ -154,7 +157,7 @@ class Painter:
             _count(doubts, tally)
             return Plate(frames, region, region & False), black
         # Whom the masks have missed would be a thing that is put back: nothing is where anybody was missed.
-        plate, left = self._fill(window, region, cover, people, tally, objects=not doubts)
+        plate, left = self._fill(window, region, cover, people, tally, objects=not doubts and not followed_in)
         _count(doubts + left, tally)
         if left:
             cover = add_doubts(cover, left, verify.spread)

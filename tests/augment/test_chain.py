@@ -62,7 +62,14 @@ def test_a_clip_comes_out_frame_by_frame_with_bodies_on_the_plate():
     assert summary["people"] == 1, "one person has one id across windows"
 
 
-def test_a_person_the_masks_missed_is_masked_once_more():
+def test_a_person_the_masks_lose_is_followed():
+    out, tally = run(chain(Seer(misses=range(10, 16))), clip())
+    assert not any(red(f.image).any() for f in out)
+    assert tally.summary()["doubts"] == {"original/person/followed": 6}
+
+
+def test_a_person_the_masks_missed_is_masked_once_more(monkeypatch):
+    monkeypatch.setattr(steps, "followed", lambda frames, people: np.zeros(frames.shape[:3], bool))
     out, tally = run(chain(Seer(misses=range(10, 16))), clip())
     assert not any(red(f.image).any() for f in out)
     assert tally.summary()["doubts"].get("original/face/face")
