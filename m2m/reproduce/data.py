@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -71,6 +72,8 @@ def _draw(recipe: Mapping[str, Any], out: Path, workers: int) -> None:
     listed = out / CLIPS / "clips.csv"
     source = listed if listed.is_file() else out / CLIPS
     ingest(str(source), out / DATASET, IngestParams(val_share=0), workers=workers, progress=False)
+    if recipe.get("mannequins"):  # nobody is in it, and tables say so
+        write_card(replace(read_card(out / DATASET), variant="synthetic", private=True), out / DATASET)
 
 
 def _select(work: Mapping[str, Any], source: Path, out: Path, workers: int) -> None:
@@ -87,6 +90,8 @@ def _select(work: Mapping[str, Any], source: Path, out: Path, workers: int) -> N
 def _augment(work: Mapping[str, Any], source: Path, out: Path, workers: int) -> None:
     """The stages as a pipeline has them: what variants share is in the work store and is done once."""
     from m2m.audit import audit_shard
+    from m2m.audit.gate import HELD
+    from m2m.audit.rows import AUDIT
     from m2m.augment import stages
     from m2m.merge import merge
 
@@ -110,6 +115,8 @@ def _augment(work: Mapping[str, Any], source: Path, out: Path, workers: int) -> 
         with checkout(at / "merged") as folder, new_folder(out / DATASET) as building:
             for path in sorted(folder.iterdir()):
                 path.rename(building / path.name)
+            for name in (AUDIT, HELD):  # beside what they are about
+                shutil.copy(at / "merged" / name, building / name)
 
 
 def _true_plates(source: Path, out: Path) -> None:

@@ -16,7 +16,7 @@ from m2m.train.versions import CODE_VERSION as TRAIN_VERSION
 
 DATA = ("draw", "select", "augment", "plates", "fetch", "join")
 TRAINING = ("pretrain", "align", "evaluate")
-STUDIO_VERSION = "studio/1"
+STUDIO_VERSION = "studio/2"
 """Raised when the studio draws something else of the same recipe."""
 
 
