@@ -153,7 +153,9 @@ def _privacy(rows: dict[str, Row], finder: Finder) -> Iterator[dict[str, Any]]:
     """The audit's figures of what each row was trained on."""
     for name, row in rows.items():
         audited, failed, checks = 0, 0, dict[str, list[int]]()
-        for audit in [finder.audit(data) for data in dict.fromkeys(row.data)]:
+        for data in dict.fromkeys(row.data):
+            # What shows people on purpose is not audited for people, so its audit would say that all is well.
+            audit = finder.audit(data) if (finder.card(data) or {}).get("private") else None
             if audit is None:
                 audited = 0
                 break
