@@ -156,14 +156,6 @@ def save(tracker: str, experiment: str = "m2m", tables: Sequence[Experiment] = (
     return Comparison(here, ids, {one.name: one.title for one in tables}, {k: n for k, n in unknown.items() if n})
 
 
-def run_ids(tracker: str, experiment: str = "m2m") -> dict[str, str]:
-    """The runs of evaluations by the fingerprint of their figures; none where the tracker has no such experiment."""
-    client = MlflowClient(tracker)
-    found = client.get_experiment_by_name(experiment)
-    runs = _all(client, str(found.experiment_id), f"tags.`{KIND}` = 'evaluate'") if found is not None else ()
-    return {run.data.params["fingerprint"]: run.info.run_id for run in runs if "fingerprint" in run.data.params}
-
-
 def _tag(client: MlflowClient, here: str, table: Experiment) -> int:
     """Tags the runs of an experiment's evaluations with their rows, and no others; how many have no run."""
     known = {run.info.run_id: run for run in _all(client, here, f"tags.`{KIND}` = 'evaluate'")}

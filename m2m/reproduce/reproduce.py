@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from m2m.errors import M2MError
+from m2m.errors import InfrastructureError, M2MError
 from m2m.reproduce.collect import collect, write_results
 from m2m.reproduce.cost import Plan, make_plan
 from m2m.reproduce.experiment import Experiment, read_experiment
@@ -131,15 +131,14 @@ def _run_ids(root: Path) -> dict[str, str]:
     """The tracker's runs of evaluations; none where there is no tracker: results do not wait for it."""
     if os.environ.get(SWITCH) == "off" or importlib.util.find_spec("mlflow") is None:
         return {}
-    from mlflow.exceptions import MlflowException
-
-    from m2m.comparison import run_ids
+    from m2m.reproduce.tracked import Runs
 
     try:
-        return run_ids(tracker_of(root))
-    except MlflowException as error:
-        say(f"the tracker does not answer, so the pages name no runs: {' '.join(str(error).split())[:200]}", sys.stderr)
+        found = Runs(tracker_of(root)).of("evaluate")
+    except InfrastructureError as error:
+        say(f"the pages name no runs: {error}", sys.stderr)
         return {}
+    return {known.fingerprint: known.id for runs in found.values() for known in runs}
 
 
 def _save_views(root: Path, results: Sequence[Path]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from m2m.augment.bodies import Camera
 from m2m.augment.render.shade import vertex_normals
 from m2m.augment.render.zbuffer import NEAR
-from m2m.studio.raster import draw as draw_mesh
+from m2m.augment.render.zbuffer import draw as draw_mesh
 
 SUBSAMPLES = 3
 """Samples a pixel along each axis."""

@@ -43,19 +43,22 @@ class ZBufferRenderer:
         right, bottom = np.max(seen, 0)[2:]
         n = self.supersample
         inverse_depth = np.zeros(((bottom - top) * n, (right - left) * n))
-        light = np.zeros_like(inverse_depth, np.float32)
+        light = np.zeros((*inverse_depth.shape, 1), np.float32)
+        owner = np.zeros(inverse_depth.shape, np.uint8)
         for mesh in meshes:
             draw(
                 camera.widened(mesh.astype(np.float64)),
                 faces,
-                shade(mesh, faces),
+                shade(mesh, faces)[:, None],
+                1,
                 camera.focal * n,
                 (camera.cx - left) * n,
                 (camera.cy - top) * n,
                 inverse_depth,
                 light,
+                owner,
             )
-        resolve(inverse_depth, light, n, self.colour, left, top, rgba, depth)
+        resolve(inverse_depth, light[..., 0], n, self.colour, left, top, rgba, depth)
         return rgba, depth
 
 
@@ -92,8 +95,10 @@ def _extent(vertices: np.ndarray, focal: float, cx: float, cy: float) -> tuple[f
 
 
 @jit
-def _triangle(p: np.ndarray, a: int, b: int, c: int, inverse_depth: np.ndarray, light: np.ndarray) -> None:
-    """Draws one triangle; rows of p are x, y, 1/z, light."""
+def _triangle(
+    p: np.ndarray, a: int, b: int, c: int, name: int, inverse_depth: np.ndarray, image: np.ndarray, owner: np.ndarray
+) -> None:
+    """Draws one triangle; rows of p are x, y, 1/z and the values."""
     x0, y0, x1, y1, x2, y2 = p[a, 0], p[a, 1], p[b, 0], p[b, 1], p[c, 0], p[c, 1]
     area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
     if not abs(area) > 1e-12:
@@ -114,49 +119,58 @@ def _triangle(p: np.ndarray, a: int, b: int, c: int, inverse_depth: np.ndarray, 
             wa = 1 - wb - wc
             if wa < -EDGE or wb < -EDGE or wc < -EDGE:
                 continue
-            # One over z is linear in the picture; other quantities are after division by z.
-            near = wa * p[a, 2] + wb * p[b, 2] + wc * p[c, 2]
+            # One over z is linear in the picture; values are after division by z.
+            wa, wb, wc = wa * p[a, 2], wb * p[b, 2], wc * p[c, 2]
+            near = wa + wb + wc
             if near > inverse_depth[v, u]:
                 inverse_depth[v, u] = near
-                light[v, u] = (wa * p[a, 2] * p[a, 3] + wb * p[b, 2] * p[b, 3] + wc * p[c, 2] * p[c, 3]) / near
+                owner[v, u] = name
+                for k in range(3, p.shape[1]):
+                    image[v, u, k - 3] = (wa * p[a, k] + wb * p[b, k] + wc * p[c, k]) / near
 
 
 @jit
 def draw(
     vertices: np.ndarray,
     faces: np.ndarray,
-    brightness: np.ndarray,
+    values: np.ndarray,
+    name: int,
     focal: float,
     cx: float,
     cy: float,
     inverse_depth: np.ndarray,
-    light: np.ndarray,
+    image: np.ndarray,
+    owner: np.ndarray,
 ) -> None:
     """Draws a mesh into the buffers, which already hold what was drawn before.
 
     Args:
         vertices: (V, 3) camera space, metres.
         faces: (F, 3); both sides are drawn.
-        brightness: (V,) in [0, 1].
+        values: (V, C) what is drawn: brightness, or lit RGB in [0, 1].
+        name: The number of the mesh, 1 to 255.
         focal: Focal length in samples.
         cx: Principal point x in samples of the buffers.
         cy: Principal point y in samples of the buffers.
         inverse_depth: (h, w) float64, one over metres; the larger wins.
-        light: (h, w) float32, interpolated brightness.
+        image: (h, w, C) float32, interpolated values.
+        owner: (h, w) uint8, the number of the mesh that is in front; 0 where there is none.
     """
-    p = np.empty((len(vertices), 4))
+    channels = values.shape[1]
+    p = np.empty((len(vertices), 3 + channels))
     for i in range(len(vertices)):
         z = max(vertices[i, 2], NEAR)
         p[i, 0] = vertices[i, 0] / z * focal + cx
         p[i, 1] = vertices[i, 1] / z * focal + cy
         p[i, 2] = 1 / z
-        p[i, 3] = brightness[i]
-    cut = np.empty((4, 4))
+        for k in range(channels):
+            p[i, 3 + k] = values[i, k]
+    cut = np.empty((4, 3 + channels))
     for f in range(len(faces)):
         a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
         behind = (vertices[a, 2] < NEAR) + (vertices[b, 2] < NEAR) + (vertices[c, 2] < NEAR)
         if behind == 0:
-            _triangle(p, a, b, c, inverse_depth, light)
+            _triangle(p, a, b, c, name, inverse_depth, image, owner)
         elif behind < 3:
             # Cut the triangle at the near plane (Sutherland and Hodgman): three or four corners are left.
             corners = 0
@@ -171,7 +185,9 @@ def draw(
                     cut[corners, 0] = (vertices[i, 0] + t * (vertices[j, 0] - vertices[i, 0])) / NEAR * focal + cx
                     cut[corners, 1] = (vertices[i, 1] + t * (vertices[j, 1] - vertices[i, 1])) / NEAR * focal + cy
                     cut[corners, 2] = 1 / NEAR
-                    cut[corners, 3] = brightness[i] + t * (brightness[j] - brightness[i])
+                    for channel in range(channels):
+                        at = values[i, channel]
+                        cut[corners, 3 + channel] = at + t * (values[j, channel] - at)
                     corners += 1
             for k in range(1, corners - 1):
-                _triangle(cut, 0, k, k + 1, inverse_depth, light)
+                _triangle(cut, 0, k, k + 1, name, inverse_depth, image, owner)

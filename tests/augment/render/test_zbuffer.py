@@ -13,6 +13,7 @@ from m2m.augment.bodies import Camera
 from m2m.augment.body import BodyParams, make_body
 from m2m.augment.render import RenderParams, make_renderer
 from m2m.augment.render.shade import vertex_normals
+from m2m.augment.render.zbuffer import draw
 
 CAMERA = Camera(focal=80.0, cx=32.5, cy=23.0, width=64, height=48)
 
@@ -189,9 +190,34 @@ def test_a_stretched_camera_draws_the_picture_of_a_plain_one_drawn_wide():
     body = make_body(BodyParams())
     mesh = body.vertices(np.array([[np.pi, 0, 0]] + [[0, 0, 0]] * 54, np.float32), np.array([0.1, 0, 4], np.float32))
     plain, wide = Camera.default(160, 120), Camera.default(240, 120, 1.5)
-    draw = make_renderer(RenderParams(supersample=1))
-    a = draw.render([mesh], body.faces, plain)[0][..., 3] > 0
-    b = draw.render([mesh], body.faces, wide)[0][..., 3] > 0
+    renderer = make_renderer(RenderParams(supersample=1))
+    a = renderer.render([mesh], body.faces, plain)[0][..., 3] > 0
+    b = renderer.render([mesh], body.faces, wide)[0][..., 3] > 0
     as_wide = np.repeat(a, 3, 1)[:, 1::2]
     assert (as_wide & b).sum() > 0.95 * (as_wide | b).sum()
     assert np.allclose(wide.project(mesh), plain.project(mesh) * [1.5, 1], atol=1e-3)
+
+
+LENS = (60.0, 20.0, 15.0)
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=30)
+def test_colours_are_those_of_a_channel_at_a_time_to_the_bit(seed):
+    rng = np.random.default_rng(seed)
+    shape = (30, 40)
+    nearest, image, owner = np.zeros(shape), np.zeros((*shape, 3), np.float32), np.zeros(shape, np.uint8)
+    depth, channels, owned = np.zeros(shape), np.zeros((3, *shape), np.float32), np.zeros(shape, np.uint8)
+    for name in (1, 2):
+        away = np.array([0, 0, rng.uniform(0.0, 1.5)])
+        vertices = rng.normal(0, 0.4, (12, 3)) + away  # some behind the camera
+        faces, colors = rng.integers(0, 12, (10, 3)).astype(np.int32), rng.uniform(0, 1, (12, 3))
+        draw(vertices, faces, colors, name, *LENS, nearest, image, owner)
+        before = depth
+        for k in range(3):
+            depth, alone = before.copy(), np.zeros(shape, np.uint8)
+            draw(vertices, faces, colors[:, k : k + 1].copy(), name, *LENS, depth, channels[k][..., None], alone)
+            assert np.array_equal(alone > 0, depth > before)
+        owned[depth > before] = name
+    assert np.array_equal(nearest, depth) and np.array_equal(owner, owned)
+    assert np.array_equal(image, channels.transpose(1, 2, 0))
