@@ -38,6 +38,7 @@ def experiment_text(shown: Sheet, words: Words, version: str) -> str:
         rows = [[title, *means, *figures] for title, means, figures in rows_of]
         heads = ["trained on", *(f"mean top-1, {p}" for p in shown.protocols), *names]
         lines += ["## Privacy beside accuracy", "", *table(heads, rows), ""]
+        lines += [f"- {markdown(sentence)}" for sentence in words.privacy] + [""] * bool(words.privacy)
     lines += _list("Misprints in the paper", shown.misprints)
     if shown.missing:
         heads = ["trained on", "tested on", "protocol", "seed", "why"]

@@ -94,7 +94,8 @@ def _privacy(
     experiment: Experiment, table: Table | None
 ) -> tuple[tuple[str, ...], tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]]:
     rows = {name: privacy.figures(given) for name, given in experiment.privacy.items()}
-    columns = privacy.names(rows)
+    passed = privacy.unfailed(rows)
+    columns = [name for name in privacy.names(rows) if name not in passed]
     lines = []
     for row in experiment.rows if columns else ():
         found = rows.get(row.name, {})

@@ -50,7 +50,7 @@ def trade_off(experiment: Experiment, table: Table) -> Drawn:
             if share is not None and mean.top1 is not None:
                 low, high = (None, None) if mean.interval is None else (100 * end for end in mean.interval)
                 found.append(Point(row.title, 100 * share, 100 * mean.top1, low, high))
-        picture = points(found, f"{name}, %", "mean top-1, %", at=None if at is None else 100 * at)
+        picture = points(found, f"{name}, %", "mean top-1, %", at=None if at is None else 100 * at, shares=True)
         if picture:
             drawn.append((f"{named(protocol)}: mean top-1 against {name}", picture))
     return drawn

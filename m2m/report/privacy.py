@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-FAILED = "failed the audit"
-ORDER = ("attack", "people left", FAILED)
+FAILED, FAILED_BY, LEFT = "failed the audit", "failed by: ", "people left"
+ORDER = ("attack", LEFT, FAILED)
 """What is drawn first of figures that as many rows have: attackers say most, then what a detector finds."""
 
 
@@ -41,6 +41,12 @@ def figures(given: Mapping[str, Any]) -> dict[str, Figure]:
 def names(rows: Mapping[str, Mapping[str, Figure]]) -> list[str]:
     """The names of all figures of several rows, in the order in which they are met."""
     return list(dict.fromkeys(name for row in rows.values() for name in row))
+
+
+def unfailed(rows: Mapping[str, Mapping[str, Figure]]) -> list[str]:
+    """The figures of an audit's checks that no clip of any row failed."""
+    checks = [name for name in names(rows) if name.startswith(FAILED_BY)]
+    return [name for name in checks if all(row[name].share == 0 for row in rows.values() if name in row)]
 
 
 def drawn(rows: Mapping[str, Mapping[str, Figure]]) -> str:

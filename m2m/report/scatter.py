@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 
 from m2m.report.figures import STYLE, svg
 
+LEAST = 5.0
+"""Least width of an axis of percent."""
 MARKERS = "osD^vP*X<>hpd8"
 
 
@@ -31,7 +33,9 @@ class Point:
     high: float | None = None
 
 
-def points(found: Sequence[Point], x: str, y: str, *, at: float | None = None, zero: bool = False) -> str:
+def points(
+    found: Sequence[Point], x: str, y: str, *, at: float | None = None, zero: bool = False, shares: bool = False
+) -> str:
     """Points with their intervals, each with a marker of its own that the legend below names.
 
     Args:
@@ -40,6 +44,7 @@ def points(found: Sequence[Point], x: str, y: str, *, at: float | None = None, z
         y: The same.
         at: Where a dotted upright line says what guessing reaches, or None.
         zero: Whether a line is drawn at height 0.
+        shares: Whether x is percent: its axis begins at 0 and is never narrower than LEAST.
 
     Returns:
         SVG, or an empty string where there is no point.
@@ -63,6 +68,9 @@ def points(found: Sequence[Point], x: str, y: str, *, at: float | None = None, z
             axes.axhline(0, color="#5b6675", linewidth=0.7)
         axes.margins(x=0.08, y=0.08)
         axes.set(xlabel=x, ylabel=y)
+        if shares:
+            right = max(LEAST, 1.05 * max(one.x for one in found))
+            axes.set_xlim(-0.03 * right, right)
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
         figure.legend(loc="outside lower left", fontsize=8, frameon=False, numpoints=1)

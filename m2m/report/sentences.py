@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from m2m.report import privacy
 from m2m.report.experiment import Experiment
 from m2m.report.learning import Panel, Trend
 from m2m.report.numbers import named, percent
@@ -31,7 +32,19 @@ def words(shown: Sheet) -> Words:
         "difference is said to be shown where p, corrected for all comparisons of this page (Holm), is below 0.05. "
         "No difference shown is not the same as none: the interval tells how large it may be."
     )
-    return Words(tuple(notes), compared)
+    return Words(tuple(notes), compared, tuple(_privacy(experiment)))
+
+
+def _privacy(experiment: Experiment) -> Iterable[str]:
+    """What the figures of privacy are, as far as there are any."""
+    rows = {name: privacy.figures(given) for name, given in experiment.privacy.items()}
+    if privacy.LEFT in privacy.names(rows):
+        yield (
+            "People left: the share of the people's pixels, known of drawn clips, that look as before; chance is that "
+            "of the true backgrounds. It says how much of their looks is left, not whether anybody is recognised."
+        )
+    if passed := privacy.unfailed(rows):
+        yield f"No clip failed the audit by: {', '.join(name.removeprefix(privacy.FAILED_BY) for name in passed)}."
 
 
 def headed(panel: Panel) -> str:

@@ -158,10 +158,12 @@ class Words:
     Attributes:
         notes: Sentences above the tables.
         compared: What the comparisons are.
+        privacy: Sentences above the figures of privacy.
     """
 
     notes: tuple[str, ...]
     compared: str
+    privacy: tuple[str, ...]
 
 
 @dataclass(frozen=True)

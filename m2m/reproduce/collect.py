@@ -14,6 +14,7 @@ from m2m.reproduce.scale import Scale
 
 RESULTS = "results.json"
 SCHEMA = 1
+PEOPLE_LEFT = "people left"
 
 
 def collect(experiment: Experiment, scale: Scale, graph: Graph, finder: Finder) -> dict[str, Any]:
@@ -150,22 +151,36 @@ def _row(name: str, row: Row, finder: Finder) -> dict[str, Any]:
 
 
 def _privacy(rows: dict[str, Row], finder: Finder) -> Iterator[dict[str, Any]]:
-    """The audit's figures of what each row was trained on."""
+    """What is known of the people in what each row was trained on: the audit's figures, and what is left of them."""
     for name, row in rows.items():
-        audited, failed, checks = 0, 0, dict[str, list[int]]()
-        for data in dict.fromkeys(row.data):
-            # What shows people on purpose is not audited for people, so its audit would say that all is well.
-            audit = finder.audit(data) if (finder.card(data) or {}).get("private") else None
-            if audit is None:
-                audited = 0
-                break
-            for found in audit["rows"]:
-                audited += 1
-                failed += found["verdict"] != "pass"
-                for check, result in found["checks"].items():
-                    count = checks.setdefault(check, [0, 0])
-                    count[0] += result["ok"] is False
-                    count[1] += result["ok"] is not None
-        if audited:
-            figures = {check: {"k": k, "n": n} for check, (k, n) in sorted(checks.items()) if n}
-            yield {"row": name, "figures": {"audited": audited, "failed": failed, "failed by": figures}}
+        data = tuple(dict.fromkeys(row.data))
+        figures = {**_left(data, finder), **_audited(data, finder)}
+        if figures:
+            yield {"row": name, "figures": figures}
+
+
+def _left(data: Sequence[str], finder: Finder) -> dict[str, Any]:
+    """Of several data sets, that which shows most."""
+    found = [left for name in data if (left := finder.left(name)) is not None]
+    return {PEOPLE_LEFT: max(found, key=lambda left: left["value"])} if len(found) == len(data) > 0 else {}
+
+
+def _audited(data: Sequence[str], finder: Finder) -> dict[str, Any]:
+    """The audits' figures of all data sets together; none where one was not audited."""
+    audited, failed, checks = 0, 0, dict[str, list[int]]()
+    for name in data:
+        # What shows people on purpose is not audited for people, so its audit would say that all is well.
+        audit = finder.audit(name) if (finder.card(name) or {}).get("private") else None
+        if audit is None:
+            return {}
+        for found in audit["rows"]:
+            audited += 1
+            failed += found["verdict"] != "pass"
+            for check, result in found["checks"].items():
+                count = checks.setdefault(check, [0, 0])
+                count[0] += result["ok"] is False
+                count[1] += result["ok"] is not None
+    if not audited:
+        return {}
+    figures = {check: {"k": k, "n": n} for check, (k, n) in sorted(checks.items()) if n}
+    return {"audited": audited, "failed": failed, "failed by": figures}

@@ -124,7 +124,7 @@ def _true_plates(source: Path, out: Path) -> None:
     from m2m.video import VideoParams, Writer, probe, read
 
     drawn = drawn_folder(source)
-    truth = {slug(f"{path.parent.name}/{path.stem}"): path for path in sorted((drawn / CLIPS / TRUTH).glob("*/*.npz"))}
+    truth = truth_of(drawn)
     parent = read_card(source / DATASET)
     rows = []
     with new_folder(out) as building:
@@ -266,6 +266,12 @@ def drawn_folder(folder: Path) -> Path:
             raise InputError(f"{folder} was not made of drawn clips")
         folder = parent.resolve()
     return folder
+
+
+def truth_of(drawn: Path) -> dict[str, Path]:
+    """The files of the truth (`m2m.studio.truth.write_truth`) by clip id, of a folder that drew clips."""
+    folder = drawn / CLIPS / TRUTH
+    return {slug(str(path.relative_to(folder).with_suffix(""))): path for path in sorted(folder.rglob("*.npz"))}
 
 
 def _taken(source: Path, clip: Clip, split: str, out: Path) -> Clip:

@@ -49,6 +49,13 @@ class Finder(Protocol):
     def audit(self, name: str) -> Mapping[str, Any] | None:
         """The `audit.json` of a data set; None: there is none."""
 
+    def left(self, name: str) -> Mapping[str, float] | None:
+        """How much of its people is left in a data set, see `people_left`; None: nobody knows.
+
+        Raises:
+            InputError: A file that it is counted of is missing or damaged.
+        """
+
 
 def read_figures(path: Path, place: str, advice: str) -> Any:
     """A JSON file.
@@ -110,6 +117,15 @@ class Folders:
     def audit(self, name: str) -> Mapping[str, Any] | None:
         """See `Finder`."""
         return self._of(name, "audit.json")
+
+    def left(self, name: str) -> Mapping[str, float] | None:
+        """See `Finder`."""
+        from m2m.reproduce.left import people_left
+
+        key = self._graph.data.get(name)
+        if key is None or self.card(name) is None:
+            return None
+        return people_left(self._root / self._graph.nodes[key].folder)
 
     def _of(self, name: str, file: str) -> Mapping[str, Any] | None:
         key = self._graph.data.get(name)

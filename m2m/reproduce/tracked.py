@@ -196,6 +196,9 @@ class Tracked:
         """See `Finder`."""
         return self._published(name)[1]
 
+    def left(self, name: str) -> None:
+        """See `Finder`: where clips were drawn, and what is true of them, is not published."""
+
     def _published(self, name: str) -> tuple[Mapping[str, Any] | None, ...]:
         """Card and audit of a data set; none where no data store is named."""
         if not os.environ.get(STORE):

@@ -1,6 +1,6 @@
 """Figures of privacy: shown as given, one of them drawn."""
 
-from m2m.report.privacy import FAILED, drawn, figures, names
+from m2m.report.privacy import FAILED, drawn, figures, names, unfailed
 
 GIVEN = {
     "audited": 90,
@@ -40,3 +40,11 @@ def test_drawn_is_what_most_rows_have_and_of_those_what_says_most():
     assert drawn({"a": figures({"audited": 9, "failed": 0}), "b": {}}) == FAILED
     assert drawn({}) == "" and drawn({"a": figures({"verdict": "passed", "n": 3})}) == ""
     assert names(rows)[0] == "people left"
+
+
+def test_checks_that_nobody_failed_are_told_from_those_that_somebody_did():
+    passed, failed, none = ({"failed by": {"faces": {"k": k, "n": 9}, "copies": {"k": 0, "n": 9}}} for k in (0, 1, 0))
+    del none["failed by"]["copies"]
+    assert unfailed({"a": figures(passed), "b": figures(failed)}) == ["failed by: copies"]
+    assert unfailed({"a": figures(passed), "b": figures(none)}) == ["failed by: faces", "failed by: copies"]
+    assert unfailed({"a": figures(GIVEN)}) == []
