@@ -1,18 +1,23 @@
 """The page of a reproduced table or figure as Markdown."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import quote
 
 from m2m.report.sheet import CellText, Entry, Sheet, Words
 from m2m.wording import markdown
 
+Figures = Sequence[tuple[str, str]]
+"""A caption and the name of a file each."""
 
-def experiment_text(shown: Sheet, words: Words, version: str) -> str:
+
+def experiment_text(shown: Sheet, words: Words, version: str, figures: Mapping[str, Figures]) -> str:
     """The Markdown of one experiment.
 
     Args:
         shown: What it says.
         words: How it is to be read.
         version: Of M2M.
+        figures: `curves`, `gaps` and `trade_off`.
     """
     experiment = shown.experiment
     lines = [f"# {markdown(experiment.title)}", "", markdown(experiment.question), ""]
@@ -21,6 +26,7 @@ def experiment_text(shown: Sheet, words: Words, version: str) -> str:
         heads = [f"{title} ({what})" if what else title for title, what in grid.columns]
         rows = [[_title(line.title, line.kind, line.note), *map(_cell, line.cells)] for line in grid.lines]
         lines += [f"## {markdown(grid.title)}", "", *table(["trained on", *heads], rows), ""]
+    lines += _pictures(figures.get("curves", ()))
     for title, drawn, points in shown.panels:
         lines += [f"## {markdown(title)}", "", *table(["epoch", *drawn], points), ""]
     if shown.compared:
@@ -32,13 +38,14 @@ def experiment_text(shown: Sheet, words: Words, version: str) -> str:
         if by_set := [[c.what, c.how, *one] for c in shown.compared for one in c.by_set]:
             lines += ["By set, not corrected:", ""]
             lines += [*table(["rows", "protocol", "set", "difference", "95 % interval"], by_set), ""]
-    lines += _list("Gap and bias", shown.trends)
+    lines += _list("Gap and bias", shown.trends) + _pictures(figures.get("gaps", ()))
     names, rows_of = shown.privacy
     if names:
         rows = [[title, *means, *figures] for title, means, figures in rows_of]
         heads = ["trained on", *(f"mean top-1, {p}" for p in shown.protocols), *names]
         lines += ["## Privacy beside accuracy", "", *table(heads, rows), ""]
         lines += [f"- {markdown(sentence)}" for sentence in words.privacy] + [""] * bool(words.privacy)
+        lines += _pictures(figures.get("trade_off", ()))
     lines += _list("Misprints in the paper", shown.misprints)
     if shown.missing:
         heads = ["trained on", "tested on", "protocol", "seed", "why"]
@@ -48,12 +55,21 @@ def experiment_text(shown: Sheet, words: Words, version: str) -> str:
     return "\n".join([*lines, "## Every test", "", *table(heads, rows)]) + "\n"
 
 
+def _pictures(figures: Figures) -> list[str]:
+    return [line for caption, name in figures for line in (f"![{_alone(caption)}]({quote(name)})", "")]
+
+
+def _alone(caption: str) -> str:
+    """Text that ends no link."""
+    return markdown(caption).replace("]", "&#93;")
+
+
 def index_text(entries: Sequence[Entry]) -> str:
     """The Markdown of the list of experiments."""
     lines = ["# Reproduced tables and figures", ""]
     for entry in entries:
         lines += [
-            f"## [{markdown(entry.title).replace(']', '&#93;')}]({entry.name}.md)",
+            f"## [{_alone(entry.title)}]({entry.name}.md)",
             "",
             markdown(entry.question),
             "",

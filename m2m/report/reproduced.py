@@ -48,7 +48,9 @@ def write_experiments(
 
 
 def write_experiment(results: Path, out: Path, *, tracker: str = "", allow_mixed: bool = False) -> list[Path]:
-    """Writes the page of one experiment, `<name>.html`, and the same as Markdown; arguments as in `write_experiments`.
+    """Writes the page of one experiment, `<name>.html`, and the same as Markdown, whose figures lie beside it as SVG.
+
+    Arguments as in `write_experiments`.
 
     Raises:
         InputError: As in `write_experiments`.
@@ -73,7 +75,8 @@ def _write_experiment(experiment: Experiment, out: Path, tracker: str) -> list[P
     shown, figures = _sheet(experiment, without_password(tracker))
     how = words(shown)
     text = render("experiment.html", sheet=shown, words=how, version=__version__, **figures)
-    return _write(out, experiment.name, text, experiment_text(shown, how, __version__))
+    files = {kind: _pictures(out, f"{experiment.name}-{kind}", drawn) for kind, drawn in figures.items()}
+    return _write(out, experiment.name, text, experiment_text(shown, how, __version__, files))
 
 
 def _sheet(experiment: Experiment, tracker: str = "") -> tuple[Sheet, dict[str, list[tuple[str, str]]]]:
@@ -85,6 +88,14 @@ def _sheet(experiment: Experiment, tracker: str = "") -> tuple[Sheet, dict[str, 
     table = tabulate(experiment)
     drawn = {"curves": [], "gaps": [], "trade_off": trade_off(experiment, table)}
     return sheet(experiment, table, None, tracker), drawn
+
+
+def _pictures(out: Path, name: str, drawn: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Writes figures; gives their captions and the names of their files."""
+    files = [(caption, f"{name}-{number}.svg") for number, (caption, _) in enumerate(drawn, 1)]
+    for (_, file), (_, picture) in zip(files, drawn, strict=True):
+        write_atomic(out / file, picture.encode())
+    return files
 
 
 def _write(out: Path, name: str, page: str, text: str) -> list[Path]:

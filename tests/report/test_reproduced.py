@@ -157,3 +157,10 @@ def test_the_command_line(table4, tmp_path, capsys):
     assert main(["report", out, "--tracker", "http://localhost:5000"]) == 2
     assert main(["report", out]) == 1
     assert "--results" in capsys.readouterr().err
+
+
+def test_the_markdown_shows_the_figures_that_lie_beside_it(table4, tmp_path):
+    _, text = write_both(tmp_path, table4)
+    named = re.findall(r"^!\[[^\]]*\]\((.*)\)$", text, flags=re.MULTILINE)
+    assert named == ["table4-trade_off-1.svg", "table4-trade_off-2.svg"]
+    assert all("<svg" in (tmp_path / "out" / name).read_text(encoding="utf-8") for name in named)
