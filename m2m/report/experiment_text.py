@@ -41,8 +41,9 @@ def experiment_text(shown: Sheet, words: Words, version: str, figures: Mapping[s
     lines += _list("Gap and bias", shown.trends) + _pictures(figures.get("gaps", ()))
     names, rows_of = shown.privacy
     if names:
-        rows = [[title, *means, *figures] for title, means, figures in rows_of]
-        heads = ["trained on", *(f"mean top-1, {p}" for p in shown.protocols), *names]
+        heads = [f"mean top-1, {p}" for p in shown.protocols if shown.grids]  # of curves there is no one mean
+        rows = [[title, *means[: len(heads)], *figures] for title, means, figures in rows_of]
+        heads = ["trained on", *heads, *names]
         lines += ["## Privacy beside accuracy", "", *table(heads, rows), ""]
         lines += [f"- {markdown(sentence)}" for sentence in words.privacy] + [""] * bool(words.privacy)
         lines += _pictures(figures.get("trade_off", ()))

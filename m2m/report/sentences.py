@@ -49,7 +49,8 @@ def _privacy(experiment: Experiment) -> Iterable[str]:
 
 def headed(panel: Panel) -> str:
     """The heading of a panel."""
-    bias = "" if panel.set.bias is None else f", scene bias {panel.set.bias:.2f}"
+    told = panel.set.bias is None or "bias" in panel.set.title
+    bias = "" if told else f", scene bias {panel.set.bias:.2f}"
     return f"{panel.set.title}{bias}: {named(panel.protocol)}"
 
 
