@@ -67,7 +67,7 @@ def people_left(folder: Path) -> dict[str, float] | None:
 def _count(clip: Clip, shown: Path, original: Path, truth: Path) -> np.ndarray:
     """Pixels of people that look the same in the video, in the background behind them, and all, (3,) int64."""
     with np.load(truth, allow_pickle=False) as values:
-        people = np.unpackbits(values["masks"], axis=-1, count=clip.width).any(1)
+        people = np.any(np.unpackbits(values["masks"], axis=-1, count=clip.width), axis=1, keepdims=False)
     still, moving = truth.with_suffix(".png"), truth.with_suffix(".mkv")
     picture = np.asarray(cv2.imread(str(still)))[..., ::-1] if still.is_file() else None
     plates = [picture] * len(people) if picture is not None else [frame.image for frame in read(moving)]
