@@ -2,12 +2,13 @@
 
 import json
 from pathlib import Path
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
 
 from m2m.clips import MANIFEST, Clip, read_card, read_manifest
-from m2m.errors import InputError
+from m2m.errors import InputError, QuarantineError
 from m2m.files import write_atomic
 from m2m.reproduce.data import DATASET, drawn_folder, truth_of
 from m2m.reproduce.found import read_if_there
@@ -55,7 +56,10 @@ def people_left(folder: Path) -> dict[str, float] | None:
             if clip.clip_id not in truth or clip.clip_id not in originals:
                 raise InputError(f"{drawn} has no truth of the clip {clip.clip_id}", "draw the data set again")
             original = drawn / DATASET / originals[clip.clip_id].path
-            counts += _count(clip, folder / DATASET / clip.path, original, truth[clip.clip_id])
+            try:
+                counts += _count(clip, folder / DATASET / clip.path, original, truth[clip.clip_id])
+            except (OSError, ValueError, KeyError, EOFError, BadZipFile, QuarantineError) as error:
+                raise InputError(f"the truth of {clip.clip_id} cannot be counted: {error}", "make it again") from error
         same, behind, all_ = (int(count) for count in counts)
         if not all_:
             return None

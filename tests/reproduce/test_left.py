@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from shutil import copytree
 
 import numpy as np
 import pytest
@@ -91,3 +92,13 @@ def test_a_clip_without_truth_is_named(drawn, tmp_path):
     write_manifest(rows, folder / DATASET / MANIFEST)
     with pytest.raises(InputError, match="no truth of the clip other-"):
         people_left(folder)
+
+
+def test_a_damaged_truth_is_named(drawn, tmp_path):
+    copied = tmp_path / "drawn"
+    copytree(drawn, copied)
+    (copied / FILE).unlink(missing_ok=True)
+    for path in truth_of(copied).values():
+        path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(InputError, match=r"the truth of .* cannot be counted"):
+        people_left(copied)
