@@ -7,6 +7,7 @@ from typing import Any
 
 from m2m.errors import InputError
 from m2m.files import write_atomic
+from m2m.report.privacy import LEFT
 from m2m.reproduce.experiment import Experiment, Row
 from m2m.reproduce.found import Finder, Found
 from m2m.reproduce.graph import Cell, Graph
@@ -14,7 +15,6 @@ from m2m.reproduce.scale import Scale
 
 RESULTS = "results.json"
 SCHEMA = 1
-PEOPLE_LEFT = "people left"
 
 
 def collect(experiment: Experiment, scale: Scale, graph: Graph, finder: Finder) -> dict[str, Any]:
@@ -162,7 +162,7 @@ def _privacy(rows: dict[str, Row], finder: Finder) -> Iterator[dict[str, Any]]:
 def _left(data: Sequence[str], finder: Finder) -> dict[str, Any]:
     """Of several data sets, that which shows most."""
     found = [left for name in data if (left := finder.left(name)) is not None]
-    return {PEOPLE_LEFT: max(found, key=lambda left: left["value"])} if len(found) == len(data) > 0 else {}
+    return {LEFT: max(found, key=lambda left: left["value"])} if len(found) == len(data) > 0 else {}
 
 
 def _audited(data: Sequence[str], finder: Finder) -> dict[str, Any]:
