@@ -47,8 +47,8 @@ augment: .venv/bin/m2m ## Augment your own videos: make augment VIDEOS=folder OU
 	@test -n "$(VIDEOS)" || { echo "usage: make augment VIDEOS=<video, folder or manifest> OUT=<folder>"; exit 2; }
 	.venv/bin/m2m augment "$(VIDEOS)" "$(OUT)"
 
-test: .venv/.dev system ## Run all tests
-	.venv/bin/python -m pytest
+test: .venv/.dev system ## Run all tests, on as many as four cores
+	.venv/bin/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/.dev ## Check format, style and types
 	.venv/bin/ruff format --check .

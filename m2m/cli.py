@@ -566,8 +566,7 @@ def _audit_review(args: argparse.Namespace) -> int:
         _say(f"copy: {copied(done, args.out)}")
     if args.serve:
         server = Server(folder, done.key, done.page, args.port)
-        _say(f"open {server.address} in this machine's browser; Ctrl-C ends it")
-        serve(server)
+        serve(server, _say)
         _say(f"recorded: {server.said()}")
     return int(Exit.DONE)
 

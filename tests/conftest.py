@@ -7,6 +7,9 @@ import subprocess
 from fractions import Fraction
 from pathlib import Path
 
+# A thread a process, those that tests start included; else threads without a core keep the others waiting.
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy reads it
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings

@@ -162,7 +162,7 @@ def test_a_jpeg_of_which_a_segment_is_lost_is_refused(tmp_path):
 
 def test_a_damaged_header_of_a_matroska_file_is_refused(tmp_path):
     path = written(tmp_path / "clip.mkv", "libx264")
-    data = path.read_bytes()  # the picture's part, 0xE0, begins with its width and height; before it lies a random number
+    data = path.read_bytes()  # the picture's part, 0xE0, begins with its width and height, after a random number
     at = data.rindex(b"\xe0", 0, data.index(bytes([0xB0, 0x81, 96, 0xBA, 0x81, 64])))
     assert broken(path, "matroska,webm") is None
     with_bytes(path, at + 1, b"\x88")  # the length of what says how large the picture is

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.pipelines.kfp_server import KFP
+from tests.stacks import stacks_without_sources  # noqa: F401
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ def drawn(tmp_path_factory) -> list[Path]:
 
 @pytest.fixture
 def run(tmp_path, monkeypatch, capfd):
-    """Runs the pipeline on `source` with four shards; gives exit code, what was printed, what came out."""
+    """Runs the pipeline on `source` with two shards; gives exit code, what was printed, what came out."""
     for name in (DATA, WORK, "MLFLOW_TRACKING_URI"):
         monkeypatch.delenv(name, raising=False)
 
@@ -31,7 +31,7 @@ def run(tmp_path, monkeypatch, capfd):
         output = tmp_path / "output.json"
         output.unlink(missing_ok=True)
         fixed = ["--source", str(tmp_path / "source"), "--root", str(tmp_path / "root"), "--output", str(output)]
-        fixed += ["--set", "ingest.shards=4", "--set", "curate.classes=2", "--set", "gate.max_quarantined=0.5"]
+        fixed += ["--set", "ingest.shards=2", "--set", "curate.classes=2", "--set", "gate.max_quarantined=0.5"]
         code = main(["run", "dataset", *fixed, *arguments])
         printed = capfd.readouterr()
         return code, printed.out + printed.err, json.loads(output.read_text()) if output.exists() else None

@@ -10,6 +10,7 @@ import json
 import re
 import secrets
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -169,7 +170,8 @@ class Handler(BaseHTTPRequestHandler):
         """Nothing: a log would hold the token."""
 
 
-def serve(server: Server) -> None:
-    """Serves until Ctrl-C."""
+def serve(server: Server, say: Callable[[str], None]) -> None:
+    """Says where the page is, and serves it until Ctrl-C."""
     with server, suppress(KeyboardInterrupt):  # the way to end it: every answer is on the disk already
+        say(f"open {server.address} in this machine's browser; Ctrl-C ends it")
         server.serve_forever()
