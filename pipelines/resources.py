@@ -10,9 +10,15 @@ from m2m.cluster import ClusterParams, Stack
 from pipelines.images import address
 
 CONFIG = "m2m"
-"""Config map with the stores' and the tracker's addresses, and secret with the store's credentials."""
+"""Config map with the stores' and the tracker's addresses and the experiment's name, and secret with credentials."""
 
-ADDRESSES = {"store": "M2M_STORE", "work": "M2M_WORK", "endpoint": "AWS_ENDPOINT_URL", "tracker": "MLFLOW_TRACKING_URI"}
+ADDRESSES = {
+    "store": "M2M_STORE",
+    "work": "M2M_WORK",
+    "endpoint": "AWS_ENDPOINT_URL",
+    "tracker": "MLFLOW_TRACKING_URI",
+    "experiment": "MLFLOW_EXPERIMENT_NAME",
+}
 CREDENTIALS = {"access-key": "AWS_ACCESS_KEY_ID", "secret-key": "AWS_SECRET_ACCESS_KEY"}
 GIT_SECRET, GIT_FOLDER = "m2m-git", "/etc/m2m/git"
 """Secret with a deploy key and pinned known hosts, and where `register` and `purge` find it; no other task does."""
