@@ -11,7 +11,7 @@ from m2m.report.experiment import DownstreamSet, Evaluation, Experiment
 from m2m.report.figures import Rows
 from m2m.report.numbers import listed
 from m2m.report.significance import estimate
-from m2m.report.tables import Comparison, Key, apart, by_cell, corrected, interval, scores
+from m2m.report.tables import Comparison, Key, apart, by_cell, by_reason, corrected, interval, scores
 
 MOST_ORDERS = 8
 """Sets whose every order is gone through for an exact p; of more there is none."""
@@ -142,25 +142,26 @@ def _gap(
     protocol: str,
     what: str,
 ) -> Comparison:
-    gaps, seeds, whys = {}, {}, []
+    gaps, seeds, whys = {}, {}, {}
     for one in sets:
         both = [by_epoch(tests.get((row, one.name, protocol), [])) for row in (first, second)]
         found = _third(both[0], both[1], what)
         if isinstance(found, str):
-            whys.append(f"{one.title}: {found}")
+            whys[one.title] = found
         else:
             gaps[one.title], seeds[one.title] = found
-    if not whys and len(set(seeds.values())) > 1:
-        whys.append("seeds differ by set: " + "; ".join(f"{title} {listed(s)}" for title, s in seeds.items()))
+    why = by_reason(whys)
+    if not why and len(set(seeds.values())) > 1:
+        why = "seeds differ by set: " + "; ".join(f"{title} {listed(s)}" for title, s in seeds.items())
     return Comparison(
         first=first,
         second=second,
         protocol=protocol,
         what=what,
-        found=None if whys else estimate(list(gaps.values())),
+        found=None if why else estimate(list(gaps.values())),
         by_set={title: estimate([gap]) for title, gap in gaps.items()},
         p=None,
-        verdict=f"not comparable: {'; '.join(whys)}" if whys else "",
+        verdict=f"not comparable: {why}" if why else "",
     )
 
 

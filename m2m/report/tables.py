@@ -203,6 +203,15 @@ def corrected(comparisons: Sequence[Comparison]) -> tuple[Comparison, ...]:
     return tuple(done)
 
 
+def by_reason(whys: Mapping[str, str]) -> str:
+    """Each reason once, after the sets that it holds for; `whys` is by title, and empty where there is no reason."""
+    titles: dict[str, list[str]] = defaultdict(list)
+    for title, why in whys.items():
+        if why:
+            titles[why].append(title)
+    return "; ".join(f"{', '.join(sets)}: {why}" for why, sets in titles.items())
+
+
 def compare_sets(
     pairs: Mapping[str, tuple[Sequence[Evaluation], Sequence[Evaluation]]],
 ) -> tuple[Estimate | None, dict[str, Estimate], str]:
@@ -221,8 +230,8 @@ def compare_sets(
         if not whys[title] and one is not None and other is not None:
             differences[title] = one - other
     by_set = {title: estimate([scored]) for title, scored in differences.items()}
-    if refused := [f"{title}: {why}" for title, why in whys.items() if why]:
-        return None, by_set, "; ".join(refused)
+    if refused := by_reason(whys):
+        return None, by_set, refused
     seeds = {title: tuple(e.seed for e in one) for title, (one, _) in pairs.items()}
     if len(set(seeds.values())) > 1:
         return None, by_set, "seeds differ by set: " + "; ".join(f"{t} {listed(s)}" for t, s in seeds.items())

@@ -86,6 +86,13 @@ def test_a_missing_set_is_named_and_there_is_no_mean(good, tmp_path):
     )
 
 
+def test_a_reason_stands_once_after_the_sets_that_it_holds_for(good, tmp_path):
+    data = without(without(good, row="m2m", set="ikeafa"), row="m2m", set="ucf101")
+    data = without(data, row="m2m", set="hmdb51", seed=0)
+    verdict = table(tmp_path, data).comparisons[0].verdict
+    assert verdict == "not comparable: UCF101, IkeaFA: one of them is missing; HMDB51: seeds 1, 2 against 0, 1, 2"
+
+
 def test_what_is_not_comparable_takes_no_part_in_the_correction(good, tmp_path):
     data = copy.deepcopy(good)
     data["rows"].append({**data["rows"][1], "name": "blur", "title": "blur"})
