@@ -69,8 +69,10 @@ def run(
         runner = _Runner(graph, root, workers, minutes, tell)
         try:
             runner.run()
-        finally:
+        except M2MError:
             _send(root, tell)
+            raise
+        _send(root, tell)  # not after a signal: whoever stops a run waits for no tracker, and the next one sends
         return runner.progress
 
 
@@ -213,7 +215,7 @@ def _serve(pipe: connection.Connection, parent: int) -> None:
     """The life of a process."""
     die_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this one by SIGTERM
-    with suppress(EOFError):
+    with suppress(EOFError, KeyboardInterrupt):  # the parent is gone, or has asked this one to stop
         while True:
             root, node, needs = pipe.recv()
             try:
@@ -245,10 +247,12 @@ def _send(root: Path, tell: Callable[[str], None]) -> None:
     """Sends what the trainings have written for the tracker; what does not arrive is sent by the next run."""
     if os.environ[SWITCH] != "later":
         return
-    for folder in sorted(root.glob("*/*/.m2m/tracking")):
-        if any(folder.glob("*.jsonl")):
-            try:
-                replay(folder)
-            except M2MError as error:
-                tell(f"not tracked yet: {error}")
-                return
+    folders = [folder for folder in sorted(root.glob("*/*/.m2m/tracking")) if any(folder.glob("*.jsonl"))]
+    if folders:
+        tell(f"sending {len(folders)} trainings to the tracker")
+    for folder in folders:
+        try:
+            replay(folder)
+        except M2MError as error:
+            tell(f"not tracked yet: {error}")
+            return
